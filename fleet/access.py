@@ -1,0 +1,83 @@
+"""Who may see and do what. Every selector that serves a request starts here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from fleet.models import Membership, Node, Site
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+    AnyUser = AbstractBaseUser | AnonymousUser
+
+Role = Membership.Role
+
+
+class Action(StrEnum):
+    """What somebody may want to do at a site."""
+
+    VIEW = "view"
+    RESPOND = "respond"
+    """Acknowledge, escalate, comment, close."""
+    RUN = "run"
+    """Follow a runbook and record readings."""
+    CHANGE = "change"
+    """Change desired state, runbooks, policies."""
+    ADMINISTER = "administer"
+    """Change sites, owners, memberships, tokens."""
+
+
+ALLOWED: dict[str, frozenset[Action]] = {
+    Role.ADMIN: frozenset(Action),
+    Role.ENGINEER: frozenset({Action.VIEW, Action.RESPOND, Action.RUN, Action.CHANGE}),
+    Role.OPERATOR: frozenset({Action.VIEW, Action.RESPOND, Action.RUN}),
+    Role.OWNER: frozenset({Action.VIEW, Action.RESPOND}),
+    Role.REMOTE_HANDS: frozenset({Action.VIEW, Action.RUN}),
+    Role.VIEWER: frozenset({Action.VIEW}),
+}
+
+
+def sites_where(user: AnyUser, action: Action) -> QuerySet[Site]:
+    """Return the sites at which `user` may do `action`, most of all none."""
+    if not user.is_authenticated or not user.is_active:
+        return Site.objects.none()
+    if getattr(user, "is_superuser", False):
+        return Site.objects.all()
+    roles = [role for role, actions in ALLOWED.items() if action in actions]
+    mine = Membership.objects.filter(user_id=user.pk, role__in=roles)
+    if mine.filter(site__isnull=True).exists():
+        return Site.objects.all()
+    answered_for = Q(owner__user_id=user.pk) if action in ALLOWED[Role.OWNER] else Q(pk__in=[])
+    return Site.objects.filter(Q(pk__in=mine.values("site_id")) | answered_for)
+
+
+def sites_visible_to(user: AnyUser) -> QuerySet[Site]:
+    """Return the sites `user` may look at."""
+    return sites_where(user, Action.VIEW)
+
+
+def may(user: AnyUser, action: Action, site: Site) -> bool:
+    """Tell whether `user` may do `action` at `site`."""
+    return sites_where(user, action).filter(pk=site.pk).exists()
+
+
+def site_for(user: AnyUser, slug: str) -> Site:
+    """Return the site, or 404 where it is hidden from `user` or does not exist."""
+    site = sites_visible_to(user).select_related("owner", "parent").filter(slug=slug).first()
+    if site is None:
+        raise Http404("There is no such site, or you may not see it.")
+    return site
+
+
+def node_for(user: AnyUser, node_id: int) -> Node:
+    """Return the node, or 404 where its site is hidden from `user` or it does not exist."""
+    nodes = Node.objects.filter(site__in=sites_visible_to(user)).select_related("site")
+    node = nodes.filter(pk=node_id).first()
+    if node is None:
+        raise Http404("There is no such node, or you may not see it.")
+    return node

@@ -1,0 +1,20 @@
+"""What we own: sites, nodes, the people who answer for them, and what should run there."""
+
+from __future__ import annotations
+
+from fleet.models.access import AgentToken, Membership
+from fleet.models.audit import AuditEntry
+from fleet.models.desired import DesiredState, ReportedState
+from fleet.models.site import Contact, Node, Owner, Site
+
+__all__ = [
+    "AgentToken",
+    "AuditEntry",
+    "Contact",
+    "DesiredState",
+    "Membership",
+    "Node",
+    "Owner",
+    "ReportedState",
+    "Site",
+]

@@ -1,0 +1,34 @@
+"""Every background job by name, and how to ask for one.
+
+Asking is a hint: it may be lost with the broker, and a sweep every few seconds finds the rows
+that were meant. So nothing here may fail the caller.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from celery import current_app
+from django.db import transaction
+
+
+class Job(StrEnum):
+    """The name of each background job, as Celery knows it."""
+
+    EVALUATE_SITES = "telemetry.evaluate_sites"
+    EVALUATE_DUE_SITES = "telemetry.evaluate_due_sites"
+    MAINTAIN_PARTITIONS = "telemetry.maintain_partitions"
+    TAKE_IN_FINDINGS = "runbooks.take_in_findings"
+    ESCALATE_DUE = "runbooks.escalate_due"
+    DELIVER_PAGES = "runbooks.deliver_pages"
+    AUDIT_PROMISES = "runbooks.audit_promises"
+
+
+def enqueue_on_commit(job: Job, **kwargs: int | str | list[int]) -> None:
+    """Ask a worker for `job` once the open transaction has committed."""
+
+    def enqueue() -> None:
+        current_app.send_task(job.value, kwargs=kwargs)
+
+    # A nested function, not a partial: Django 5.2 cannot log a failing partial (#36487).
+    transaction.on_commit(enqueue, robust=True)

@@ -1,0 +1,83 @@
+"""Pages: an urgent notice to one person, a row before it is a request."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from fleet.models import Contact, Owner
+from runbooks.models.alert import Alert
+
+
+class Page(models.Model):
+    """One urgent notice to one contact; its id is the `webhook-id` of every attempt."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        LEASED = "leased"
+        SENT = "sent"
+        CANCELLED = "cancelled"
+        DEAD = "dead"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="pages")
+    owner = models.ForeignKey(Owner, on_delete=models.PROTECT, related_name="pages")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="pages")
+    #: The escalation's `sequence` and step that asked for it.
+    sequence = models.PositiveIntegerField()
+    step_index = models.PositiveSmallIntegerField()
+    #: Why this person, in words: "site owner", "step 2 of Europe".
+    reason = models.CharField(max_length=200)
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    created_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+    #: No attempt after this; then the next contact is tried.
+    give_up_at = models.DateTimeField()
+    attempts_made = models.PositiveSmallIntegerField(default=0)
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alert", "sequence", "contact"], name="one_page_per_step_and_contact"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="leased") | models.Q(lease_expires_at__isnull=False),
+                name="a_leased_page_has_an_expiry",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(state__in=["pending", "leased"]),
+                name="pages_by_next_attempt",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"page to {self.owner} for alert {self.alert_id}"
+
+
+class PageAttempt(models.Model):
+    """One HTTP try of one page: what was answered, how long it took; no secrets."""
+
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(null=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+    body_head = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["page", "number", "id"]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.status or self.error}"

@@ -1,0 +1,3 @@
+"""Fixtures that more than one folder uses."""
+
+from __future__ import annotations

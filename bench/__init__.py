@@ -1,0 +1,1 @@
+"""Measures the product for real and writes `bench/RESULTS.md`."""

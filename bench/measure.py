@@ -1,0 +1,146 @@
+"""The measurements themselves; run by `python -m bench`, which brings the services."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import django
+
+django.setup()
+
+import psutil
+from django.db import connection
+
+from bench.load import NODES_PER_GATEWAY, SERIES, offer_load
+from bench.receiver import Receiver
+from bench.report import percentile, write_results
+from fleet.models import Node, Site
+from fleet.services.tokens import create_agent_token
+from runbooks.library.services import publish_builtin_library
+from runbooks.models import Alert
+from telemetry.models import Finding
+from tests.factories import make_contact, make_owner, make_site
+from tests.processes import Processes
+
+GATEWAYS = 4
+SECONDS = 12.0
+ALERTS = 40
+
+
+def now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+def make_gateways() -> list[str]:
+    """Make one site with 64 nodes for each gateway; return their tokens."""
+    tokens = []
+    for _ in range(GATEWAYS):
+        site = make_site()
+        Node.objects.bulk_create(
+            Node(site=site, name=f"n{number}") for number in range(NODES_PER_GATEWAY)
+        )
+        tokens.append(create_agent_token(site=site, label="bench", now=now())[1])
+    return tokens
+
+
+def measure_ingest(processes: Processes) -> list[tuple[str, str, str]]:
+    """Return windows a second at full load, and the ack's wait at half of it."""
+    url = processes.url.replace("http", "ws") + "/ws/ingest/"
+    tokens = make_gateways()
+    how = f"{GATEWAYS} gateways, {NODES_PER_GATEWAY} windows a batch, {len(SERIES)} series each"
+    asyncio.run(offer_load(url, tokens, seconds=3))
+    tally, seconds = asyncio.run(offer_load(url, tokens, seconds=SECONDS))
+    rate = tally.windows / seconds
+    half, half_seconds = asyncio.run(
+        offer_load(url, tokens, seconds=SECONDS, batches_per_second=rate / NODES_PER_GATEWAY / 2)
+    )
+    memory = psutil.Process(processes.children["web"].pid).memory_info().rss / 2**20
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from telemetry_window")
+        stored = cursor.fetchone()[0]
+    return [
+        ("node summaries ingested, ack after COMMIT", f"{rate:,.0f}/s", how),
+        (
+            "ack at full load",
+            f"p50 {percentile(tally.waits_ms, 0.5):.0f} ms, "
+            f"p99 {percentile(tally.waits_ms, 0.99):.0f} ms",
+            "credit of 32 batches a gateway always used up",
+        ),
+        (
+            f"ack at half load ({half.windows / half_seconds:,.0f}/s)",
+            f"p50 {percentile(half.waits_ms, 0.5):.0f} ms, "
+            f"p99 {percentile(half.waits_ms, 0.99):.0f} ms",
+            how,
+        ),
+        ("memory of the web process after that", f"{memory:.0f} MiB", f"{stored:,} rows stored"),
+    ]
+
+
+def measure_paging(processes: Processes, receiver: Receiver, *, title: str) -> tuple[str, str, str]:
+    """Return how long after an alert's COMMIT its first page arrives."""
+    owner = make_owner()
+    make_contact(owner=owner, url=receiver.url)
+    site = make_site(owner=owner)
+    before = len(receiver.arrivals)
+    for number in range(ALERTS):
+        make_finding(site, number)
+        if not receiver.wait_for(before + number + 1, within=60):
+            raise SystemExit(f"No page came for alert {number + 1} of {title}.")
+    opened = dict(Alert.objects.filter(site=site).values_list("id", "opened_at"))
+    waits = [receiver.arrivals[key] - at.timestamp() for key, at in opened.items()]
+    return (
+        f"alert to first POST, {title}",
+        f"p50 {percentile(waits, 0.5):.2f} s, p99 {percentile(waits, 0.99):.2f} s",
+        f"{len(waits)} alerts, one after the other",
+    )
+
+
+def make_finding(site: Site, number: int) -> None:
+    """Write one finding as a detector would; the sweep or a worker does the rest."""
+    at = now()
+    Finding.objects.create(
+        site=site,
+        kind=Finding.Kind.METRIC_THRESHOLD,
+        fingerprint=f"bench/{number}",
+        severity=Finding.Severity.HIGH,
+        summary=f"Measured finding {number}",
+        began_at=at,
+        detected_at=at,
+        updated_at=at,
+    )
+
+
+def main() -> None:
+    """Measure everything and write the report."""
+    folder = Path(os.environ["BENCH_FOLDER"])
+    processes = Processes(
+        folder, database_url=os.environ["DATABASE_URL"], redis_url=os.environ["REDIS_URL"]
+    )
+    # The sweep's shipped period, not the tests'.
+    processes.env["HEARTHWATCH_SWEEP_SECONDS"] = "5"
+    publish_builtin_library(now=now())
+    receiver = Receiver()
+    try:
+        processes.start("web")
+        rows = measure_ingest(processes)
+        for name in ("worker", "beat", "sweep"):
+            processes.start(name)
+        time.sleep(5)
+        rows.append(measure_paging(processes, receiver, title="all processes up"))
+        processes.kill("worker")
+        processes.kill("beat")
+        rows.append(
+            measure_paging(processes, receiver, title="Redis and workers gone, sweep alone")
+        )
+    finally:
+        processes.stop_all()
+    write_results(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Read the front matter of a runbook: the YAML between the two '---' lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import yaml
+
+from runbooks.library import values
+from runbooks.library.document import CATEGORIES, FINDING_KINDS, RunbookError
+from runbooks.library.values import Value
+
+LONGEST_FRONT_MATTER = 4_000
+DEEPEST_FRONT_MATTER = 8
+
+KEYS = ("slug", "title", "category", "matches", "owner", "review_by", "minutes", "language")
+
+_NOT_YAML = "The front matter is not YAML; write 'key: value' lines, values with ':' in quotes."
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """The front matter, each value in the type it has in RunbookDocument."""
+
+    slug: str
+    title: str
+    category: str
+    matches: tuple[str, ...]
+    owner: str
+    review_by: date
+    minutes: int
+    language: str
+
+
+def read_front_matter(lines: Sequence[str]) -> tuple[FrontMatter, int]:
+    """Return the front matter and the index of the first line after it."""
+    if lines[0] != "---":
+        raise RunbookError(
+            "no_front_matter", "The text does not begin with '---'; put the front matter first.", 1
+        )
+    if "---" not in lines[1:]:
+        raise RunbookError(
+            "no_front_matter", "The front matter has no end; close it with a line '---'.", 1
+        )
+    end = lines.index("---", 1)
+    entries = _entries("\n".join(lines[1:end]))
+    for key in KEYS:
+        if key not in entries:
+            raise RunbookError(
+                "missing_key", f"{key!r} is missing from the front matter; add it.", end + 1
+            )
+    front = FrontMatter(
+        slug=values.slug(_scalar(entries["slug"], "slug"), "slug"),
+        title=values.phrase(_scalar(entries["title"], "title"), "title"),
+        category=values.word(_scalar(entries["category"], "category"), "category", CATEGORIES),
+        matches=_matches(entries["matches"]),
+        owner=values.phrase(_scalar(entries["owner"], "owner"), "owner"),
+        review_by=values.day(_scalar(entries["review_by"], "review_by"), "review_by"),
+        minutes=values.minutes(_scalar(entries["minutes"], "minutes"), "minutes"),
+        language=values.language(_scalar(entries["language"], "language"), "language"),
+    )
+    return front, end + 1
+
+
+def _entries(text: str) -> dict[str, yaml.Node]:
+    """Return the YAML nodes by key.
+
+    Nodes, not objects: so dates, `no` and `1e3` stay the text they were, a key given twice is
+    seen, and every node knows its line.
+    """
+    root = _compose(text)
+    if not isinstance(root, yaml.MappingNode):
+        raise RunbookError("bad_front_matter", _NOT_YAML, 1)
+    entries: dict[str, yaml.Node] = {}
+    for key_node, node in root.value:
+        key = _scalar(key_node, "a key")
+        if key.text not in KEYS:
+            raise RunbookError(
+                "unknown_key",
+                f"{key.text[:40]!r} is no key of the front matter; use {values.listed(KEYS)}.",
+                key.line,
+            )
+        if key.text in entries:
+            raise RunbookError("duplicate_key", f"{key.text!r} is given twice; keep one.", key.line)
+        entries[key.text] = node
+    return entries
+
+
+def _compose(text: str) -> yaml.Node | None:
+    if len(text) > LONGEST_FRONT_MATTER:
+        raise RunbookError(
+            "too_long",
+            f"The front matter is longer than {LONGEST_FRONT_MATTER:,} characters; shorten it.",
+            1,
+        )
+    try:
+        _refuse_deep_nesting(text)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = _line(error.problem_mark)
+        raise RunbookError("bad_front_matter", _NOT_YAML, line) from None
+    # PyYAML's scanner also lets through the ValueError or OverflowError of chr() for an escape
+    # like "\UFFFFFFFF".
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise RunbookError("bad_front_matter", _NOT_YAML, 1) from None
+
+
+def _refuse_deep_nesting(text: str) -> None:
+    """Stop at the first collection that is far too deep.
+
+    PyYAML composes by recursion and scans nested brackets in quadratic time: 2,000 of them took
+    a second and could exhaust the stack. Events come one by one, so we stop early.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST_FRONT_MATTER:
+            raise RunbookError("bad_front_matter", _NOT_YAML, _line(event.start_mark))
+
+
+def _line(mark: Any) -> int:
+    """Return the line of the text: the front matter begins on its second, marks count from 0.
+
+    Any: PyYAML has one Mark in Python and another in C, without a common base.
+    """
+    return mark.line + 2 if mark else 1
+
+
+def _scalar(node: yaml.Node, key: str) -> Value:
+    line = _line(node.start_mark)
+    if not isinstance(node, yaml.ScalarNode) or "\n" in node.value:
+        raise RunbookError("bad_value", f"{key!r} is not one value on one line; write it so.", line)
+    # An escape in quotes ("\0") can hold what the text itself may not.
+    values.refuse_control_characters(node.value, line)
+    if "{{" in node.value:
+        raise RunbookError(
+            "bad_variable",
+            f"{key!r} holds a variable, which the front matter cannot; write it out.",
+            line,
+        )
+    return Value(node.value.strip(), line)
+
+
+def _matches(node: yaml.Node) -> tuple[str, ...]:
+    if isinstance(node, yaml.ScalarNode) and not node.value:
+        return ()
+    if not isinstance(node, yaml.SequenceNode):
+        raise RunbookError(
+            "bad_value",
+            "'matches' is no list; write it like '[disk.full, memory.pressure]', or '[]'.",
+            _line(node.start_mark),
+        )
+    kinds: list[str] = []
+    for item in node.value:
+        kind = _scalar(item, "matches")
+        if kind.text in kinds:
+            raise RunbookError(
+                "duplicate_key", f"{kind.text!r} is in 'matches' twice; keep one.", kind.line
+            )
+        kinds.append(values.word(kind, "matches", FINDING_KINDS))
+    return tuple(kinds)

@@ -1,0 +1,127 @@
+"""Read what stands behind a key of a runbook: a slug, a word of a list, a number, a day. Pure.
+
+Every function takes the key for its message and raises RunbookError when the value does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from runbooks.library.document import RunbookError
+
+LONGEST_TITLE = 120
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_METRIC = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+# ASCII digits only: str.isdigit and \d also take digits of other scripts.
+_NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SWITCH = {"yes": True, "true": True, "no": False, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What stands behind a key, and on which line of the text."""
+
+    text: str
+    line: int
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return the words as a sentence takes them: "a, b or c"."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def refuse_control_characters(text: str, line: int) -> None:
+    """Refuse what the database cannot store and what an editor counts as a line of its own."""
+    # PostgreSQL stores neither NUL nor half of a surrogate pair; the Unicode line separators
+    # would make our line numbers differ from those the writer sees.
+    for character in text:
+        if character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+            raise RunbookError(
+                "bad_character",
+                f"There is a control character, U+{ord(character):04X}; delete it.",
+                line,
+            )
+
+
+def slug(value: Value, key: str) -> str:
+    """Small letters, digits and single hyphens, at most 60."""
+    if not _SLUG.fullmatch(value.text) or len(value.text) > 60:
+        raise _bad_value(value, key, "write small letters, digits and hyphens, like 'site-dark'")
+    return value.text
+
+
+def language(value: Value, key: str) -> str:
+    """A language tag such as "en" or "en-GB"."""
+    if not _LANGUAGE.fullmatch(value.text) or len(value.text) > 35:
+        raise _bad_value(value, key, "write a language tag, like 'en' or 'pt-BR'")
+    return value.text
+
+
+def metric(value: Value, key: str) -> str:
+    """The dotted name of a metric such as "hw.temperature"."""
+    if not _METRIC.fullmatch(value.text) or len(value.text) > 80:
+        raise _bad_value(value, key, "write the name of a metric, like 'hw.temperature'")
+    return value.text
+
+
+def phrase(value: Value, key: str, longest: int = LONGEST_TITLE) -> str:
+    """Some text, at most `longest` characters."""
+    if not value.text:
+        raise RunbookError("empty_value", f"{key!r} is empty; write something.", value.line)
+    if len(value.text) > longest:
+        raise RunbookError(
+            "too_long", f"{key!r} is longer than {longest} characters; shorten it.", value.line
+        )
+    return value.text
+
+
+def word(value: Value, key: str, words: Collection[str]) -> str:
+    """One of `words`."""
+    if value.text not in words:
+        raise _bad_value(value, key, f"use {listed(words)}")
+    return value.text
+
+
+def number(value: Value, key: str) -> float:
+    """A decimal number such as "-9" or "0.5"."""
+    if not _NUMBER.fullmatch(value.text):
+        raise _bad_value(value, key, "write a number without its unit, like '27' or '0.5'")
+    return float(value.text)
+
+
+def minutes(value: Value, key: str) -> int:
+    """A whole number of minutes, from one to those of a day."""
+    if not re.fullmatch(r"[0-9]{1,4}", value.text) or not 1 <= int(value.text) <= 1440:
+        raise _bad_value(value, key, "write whole minutes from 1 to 1440")
+    return int(value.text)
+
+
+def day(value: Value, key: str) -> date:
+    """A day written 2030-01-31."""
+    if _DAY.fullmatch(value.text):
+        try:
+            return date.fromisoformat(value.text)
+        except ValueError:
+            pass  # 2030-02-30: the right form, but no day; it gets the sentence below.
+    raise _bad_value(value, key, "write a day like '2030-01-31'")
+
+
+def switch(value: Value, key: str) -> bool:
+    """Yes or no."""
+    if value.text not in _SWITCH:
+        raise _bad_value(value, key, "write yes or no")
+    return _SWITCH[value.text]
+
+
+def _bad_value(value: Value, key: str, advice: str) -> RunbookError:
+    return RunbookError(
+        "bad_value", f"{key!r} cannot be {value.text[:40]!r}; {advice}.", value.line
+    )

@@ -13,6 +13,7 @@ import django
 django.setup()
 
 import psutil
+import redis
 from django.db import connection
 
 from bench.load import NODES_PER_GATEWAY, SERIES, offer_load
@@ -134,6 +135,7 @@ def main() -> None:
         rows.append(measure_paging(processes, receiver, title="all processes up"))
         processes.kill("worker")
         processes.kill("beat")
+        redis.Redis.from_url(os.environ["REDIS_URL"]).shutdown(nosave=True)
         rows.append(
             measure_paging(processes, receiver, title="Redis and workers gone, sweep alone")
         )

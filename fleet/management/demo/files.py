@@ -73,7 +73,7 @@ path = {json.dumps(str(self.edge_conf))}
 [[models]]
 name = "door-access"
 kind = "file"
-path = {json.dumps(str(self.model_store))}
+url = {json.dumps(str(self.model_store))}
 """
         _write_private(self.agent_toml, text)
 

@@ -1,0 +1,154 @@
+"""`manage.py sweep`: the promise behind every hint. Needs PostgreSQL and nothing else.
+
+Two lanes: one decides (detect, take in, escalate, audit), one delivers, so that a receiver that
+answers slowly never keeps a step from being taken. Whatever a broker lost, a cycle finds.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.utils import timezone
+
+from runbooks.alerts.intake import take_in_findings
+from runbooks.auditor import audit_promises
+from runbooks.escalation.services import advance_due_escalations
+from runbooks.paging.services import deliver_due_pages
+from telemetry import jobs, store
+
+logger = logging.getLogger(__name__)
+
+#: How often the delivering lane looks for pages that are due, in seconds.
+LOOK_SECONDS = 1.0
+#: Pages per call; the next call follows at once while there are more.
+PAGES_A_CALL = 200
+MOST_CALLS_A_CYCLE = 20
+PARTITIONS_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One thing the sweep does in each cycle; `run` takes the time."""
+
+    name: str
+    run: Callable[[datetime], object]
+
+
+def run_stages(stages: Sequence[Stage]) -> list[str]:
+    """Run each stage with the time it begins at; return the names of those that failed.
+
+    A stage that fails is logged with its traceback and tried again in the next cycle; it does
+    not keep the others from running.
+    """
+    failed = []
+    for stage in stages:
+        # Drops a connection that the server closed, so that a database that comes back is used.
+        close_old_connections()
+        try:
+            stage.run(timezone.now())
+        except (OperationalError, InterfaceError) as fault:
+            # Without its traceback: a database that is gone would fill the log with them.
+            logger.error(
+                "sweep.database_unavailable",
+                extra={"stage": stage.name, "fault": str(fault).strip()},
+            )
+            failed.append(stage.name)
+        except Exception:
+            logger.exception("sweep.stage_failed", extra={"stage": stage.name})
+            failed.append(stage.name)
+    return failed
+
+
+class Partitions:
+    """Keeps the partitions of the windows, once an hour."""
+
+    def __init__(self) -> None:
+        self._next_at: datetime | None = None
+
+    def maintain(self, now: datetime) -> None:
+        """Make those of the next days and drop those past retention, when the hour is over."""
+        if self._next_at is not None and now < self._next_at:
+            return
+        store.ensure_partitions(now=now)
+        store.drop_old_partitions(now=now, keep_days=settings.HEARTHWATCH_RETENTION_DAYS)
+        self._next_at = now + PARTITIONS_EVERY
+
+
+def deciding_stages() -> list[Stage]:
+    """Return what the first lane does, in this order."""
+    partitions = Partitions()
+    return [
+        Stage("partitions", partitions.maintain),
+        Stage("evaluate", lambda now: jobs.evaluate_due(now=now)),
+        Stage("take in", lambda now: take_in_findings(now=now)),
+        Stage("escalate", lambda now: advance_due_escalations(now=now)),
+        Stage("audit", lambda now: audit_promises(now=now)),
+    ]
+
+
+def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
+    """Return what the second lane does."""
+
+    def deliver(now: datetime) -> None:
+        for _ in range(MOST_CALLS_A_CYCLE):
+            delivery = deliver_due_pages(
+                now=timezone.now(), limit=PAGES_A_CALL, should_stop=should_stop
+            )
+            if should_stop() or not (delivery.sent or delivery.failed or delivery.cancelled):
+                return
+
+    return [Stage("deliver", deliver)]
+
+
+class Command(BaseCommand):
+    """Sweeps until it is told to end by SIGTERM or SIGINT."""
+
+    help = "Find and do whatever is due: detection, alerts, escalation, pages. Needs no broker."
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stop = threading.Event()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take `--once`."""
+        parser.add_argument("--once", action="store_true", help="Do one cycle and end.")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        """Do one cycle, or cycle until told to end."""
+        if once:
+            failed = run_stages([*deciding_stages(), *delivering_stages(self._stop.is_set)])
+            if failed:
+                raise CommandError(f"These stages failed: {', '.join(failed)}. The log says why.")
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        self.stdout.write(f"Sweeping every {settings.HEARTHWATCH_SWEEP_SECONDS} s. Ctrl-C ends it.")
+        courier = threading.Thread(
+            target=self._cycle,
+            args=(delivering_stages(self._stop.is_set), LOOK_SECONDS),
+            name="deliver",
+        )
+        courier.start()
+        self._cycle(deciding_stages(), float(settings.HEARTHWATCH_SWEEP_SECONDS))
+        courier.join()
+        self.stdout.write("The sweep has ended; nothing was left half done.")
+
+    def _cycle(self, stages: Sequence[Stage], seconds: float) -> None:
+        while not self._stop.is_set():
+            run_stages(stages)
+            self._stop.wait(seconds)
+        connections.close_all()
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()

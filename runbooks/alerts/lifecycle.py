@@ -1,0 +1,176 @@
+"""What an alert does when its condition fires, worsens or clears, and how it ends.
+
+`docs/alert-life.md` has the table; T1 to T8 name its rows. Callers hold the alert's row lock, so
+the instance they pass is current; every change is a guarded update all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db.models import F
+
+from runbooks.alerts.errors import name_of
+from runbooks.escalation.policies import policy_version_for
+from runbooks.escalation.services import (
+    begin_escalation,
+    pause_escalation,
+    resume_escalation,
+    stop_escalation,
+)
+from runbooks.library.match import match_runbook
+from runbooks.models import Alert, AlertEvent, Escalation
+from runbooks.paging.timeline import clip, write_entry
+from telemetry.models import Finding
+
+logger = logging.getLogger(__name__)
+
+Condition = Alert.Condition
+Response = Alert.Response
+Kind = AlertEvent.Kind
+
+_ONE_MORE = F("revision") + 1
+
+
+def open_alert(*, finding: Finding, now: datetime) -> Alert:
+    """T1: open the alert of a finding, its runbook and policy pinned, its first step due now.
+
+    Raises NoRunbook, NoPolicy, and IntegrityError when an alert with this key is open already.
+    """
+    site = finding.site
+    version = match_runbook(kind=finding.kind, site=site)
+    earlier = Alert.objects.filter(
+        site=site, dedup_key=finding.fingerprint, response=Response.CLOSED
+    )
+    alert = Alert.objects.create(
+        site=site,
+        node=finding.node,
+        finding=finding,
+        dedup_key=finding.fingerprint,
+        kind=finding.kind,
+        severity=finding.severity,
+        summary=finding.summary,
+        evidence=finding.evidence,
+        began_at=finding.began_at,
+        opened_at=now,
+        last_seen_at=now,
+        runbook_version=version,
+        policy_version=policy_version_for(site),
+        previous=earlier.order_by("-closed_at", "-pk").first(),
+    )
+    logger.info("alert.opened", extra={"alert_id": alert.pk, "site": site.slug})
+    sentence = f"Opened as {word_for(finding.severity)}: {finding.summary} Runbook: {version}."
+    write_entry(alert=alert, kind=Kind.OPENED, sentence=sentence, now=now)
+    begin_escalation(alert=alert, now=now)
+    return alert
+
+
+def fire_again(*, alert: Alert, finding: Finding, now: datetime) -> None:
+    """T2: an open alert fires once more; it counts, and pages go on where a clear paused them."""
+    _update_facts(alert, finding, now)
+    Alert.objects.filter(pk=alert.pk).exclude(response=Response.CLOSED).update(
+        finding=finding, fired_count=F("fired_count") + 1
+    )
+    came_back = Alert.objects.filter(
+        pk=alert.pk, condition=Condition.CLEARED, response=Response.UNACKNOWLEDGED
+    ).update(condition=Condition.FIRING, cleared_at=None)
+    if came_back:
+        resume_escalation(alert=alert, now=now)
+    sentence = f"Fired again, {alert.fired_count + 1} times so far: {finding.summary}"
+    write_entry(alert=alert, kind=Kind.FIRED_AGAIN, sentence=sentence, now=now)
+
+
+def worsen(*, alert: Alert, finding: Finding, now: datetime) -> None:
+    """T3: the severity rises; an acknowledged alert alarms anew, from the first step."""
+    before = word_for(alert.severity)
+    _update_facts(alert, finding, now)
+    Alert.objects.filter(pk=alert.pk, severity__gt=finding.severity).update(
+        severity=finding.severity
+    )
+    sentence = f"Rose from {before} to {word_for(finding.severity)}: {finding.summary}"
+    taken = Alert.objects.filter(pk=alert.pk, response=Response.ACKNOWLEDGED).update(
+        response=Response.UNACKNOWLEDGED, acknowledged_at=None, acknowledged_by=None
+    )
+    if taken:
+        holder = name_of(alert.acknowledged_by)
+        sentence = f"{clip(sentence, 250)} {holder} took it when it was milder: paging begins anew."
+    exhausted = Escalation.objects.filter(alert=alert, state=Escalation.State.EXHAUSTED)
+    if taken or exhausted.exists():
+        resume_escalation(alert=alert, now=now)
+    write_entry(alert=alert, kind=Kind.SEVERITY_ROSE, sentence=sentence, now=now)
+
+
+def change(*, alert: Alert, finding: Finding, now: datetime) -> None:
+    """The facts change and get no worse; an alert keeps the worst severity it has had."""
+    _update_facts(alert, finding, now)
+    sentence = f"Changed: {finding.summary}"
+    if finding.severity > alert.severity:
+        sentence = f"Eased to {word_for(finding.severity)}: {finding.summary}"
+    write_entry(alert=alert, kind=Kind.CHANGED, sentence=sentence, now=now)
+
+
+def clear_alert(*, alert: Alert, finding: Finding, now: datetime) -> None:
+    """T4 and T5: the condition is over.
+
+    What somebody has taken, and what is low, closes. Urgent and high alerts that nobody has taken
+    stop paging and stay until a person has seen them.
+    """
+    firing = Alert.objects.filter(pk=alert.pk, condition=Condition.FIRING)
+    cleared = firing.exclude(response=Response.CLOSED).update(
+        condition=Condition.CLEARED, cleared_at=finding.cleared_at, revision=_ONE_MORE
+    )
+    if not cleared:
+        return
+    write_entry(alert=alert, kind=Kind.CLEARED, sentence=f"Cleared: {finding.summary}", now=now)
+    if alert.response == Response.ACKNOWLEDGED or alert.severity == Finding.Severity.LOW:
+        end(alert=alert, by=None, reason="The condition cleared.", now=now)
+    else:
+        pause_escalation(alert=alert, now=now)
+
+
+def end(
+    *,
+    alert: Alert,
+    by: User | None,
+    reason: str,
+    now: datetime,
+    client_action_id: str | None = None,
+) -> bool:
+    """T8: close for good, by a person or (`by` None) by itself; False when it was closed before."""
+    still_open = Alert.objects.filter(pk=alert.pk).exclude(response=Response.CLOSED)
+    ended = still_open.update(
+        response=Response.CLOSED,
+        closed_at=now,
+        closed_by=by,
+        close_reason=clip(reason, 300),
+        revision=_ONE_MORE,
+    )
+    if not ended:
+        return False
+    stop_escalation(alert=alert, now=now)
+    logger.info("alert.closed", extra={"alert_id": alert.pk})
+    write_entry(
+        alert=alert,
+        kind=Kind.CLOSED,
+        sentence=f"Closed: {reason}" if reason else "Closed.",
+        now=now,
+        actor=by,
+        client_action_id=client_action_id,
+    )
+    return True
+
+
+def word_for(severity: int) -> str:
+    """Return the severity as people say it: `urgent`, `high`, `low`."""
+    return Finding.Severity(severity).label.lower()
+
+
+def _update_facts(alert: Alert, finding: Finding, now: datetime) -> None:
+    Alert.objects.filter(pk=alert.pk).exclude(response=Response.CLOSED).update(
+        summary=finding.summary,
+        evidence=finding.evidence,
+        last_seen_at=now,
+        revision=_ONE_MORE,
+    )

@@ -1,0 +1,91 @@
+"""Whom a due step pages: its own people, or who stands in for them when none can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleet.models import Site
+from runbooks.escalation.plan import Decision, Step, once_around
+from runbooks.paging.people import Person, owners_meant, reachable
+from runbooks.paging.timeline import spell_time
+
+#: Who stands in for a step of which nobody can be reached, in this order.
+STAND_INS = (("site_owner", "the site's owner"), ("catch_all", "the catch-all owner"))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a due escalation does: the step, the people paged, and the steps that reached nobody.
+
+    `stand_in` says who the people are when they are not the step's own. Without people the step
+    only waits.
+    """
+
+    decision: Decision
+    step: int
+    ends_at: datetime
+    people: Sequence[Person]
+    stand_in: str = ""
+    unreachable: Sequence[int] = ()
+
+    def reason(self, policy: str) -> str:
+        """Return in words why these people are paged."""
+        place = f"step {self.step + 1} of {policy}"
+        if self.stand_in:
+            return f"{self.stand_in}, because nobody of {place} can be reached"
+        return place
+
+    @property
+    def instead(self) -> str:
+        """What happens instead, as a sentence."""
+        if self.stand_in:
+            names = ", ".join(person.owner.name for person in self.people)
+            return f"Paged instead: {names}, {self.stand_in}."
+        if self.people:
+            return f"Step {self.step + 1} is taken at once instead."
+        return f"Nobody at all can be reached; tried again at {spell_time(self.ends_at)}."
+
+
+def choose(
+    steps: Sequence[Step], *, step_index: int, rounds_left: int, site: Site, now: datetime
+) -> Choice | None:
+    """Return what an escalation that is due now does; None when it is exhausted.
+
+    A step of which nobody can be reached does not burn its delay: the site's owner stands in,
+    then the catch-all owner; without them the following steps are tried at once, each at most
+    once; only when nobody at all can be reached does the step wait.
+    """
+    first: Choice | None = None
+    unreachable: list[int] = []
+    for decision in once_around(steps, step_index=step_index, rounds_left=rounds_left, now=now):
+        if decision.step is None or decision.next_due_at is None:
+            break
+        step = decision.step
+        people, stand_in = _people(steps[step], site)
+        if not people or stand_in:
+            unreachable.append(step)
+        choice = Choice(
+            decision=decision,
+            step=step,
+            ends_at=decision.next_due_at,
+            people=people,
+            stand_in=stand_in,
+            unreachable=tuple(unreachable),
+        )
+        if people:
+            return choice
+        first = first or choice
+    return first
+
+
+def _people(step: Step, site: Site) -> tuple[list[Person], str]:
+    people = reachable(owners_meant(step.notify, site=site))
+    if people:
+        return people, ""
+    for word, title in STAND_INS:
+        people = reachable(owners_meant((word,), site=site))
+        if people:
+            return people, title
+    return [], ""

@@ -1,0 +1,66 @@
+"""The library as its pages show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.http import Http404
+
+from runbooks.library.document import RunbookDocument, document_from_json
+from runbooks.library.match import newest_versions
+from runbooks.models import RunbookVersion
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryEntry:
+    """One runbook in the list: its newest edition, and what it says of itself."""
+
+    version: RunbookVersion
+    slug: str
+    title: str
+    category: str
+    matches: tuple[str, ...]
+    owner: str
+    minutes: int
+    review_by: date
+    step_count: int
+
+
+def library_for_page() -> list[LibraryEntry]:
+    """Return every runbook by category and title, in one query. Everybody may read them all."""
+    versions = newest_versions().select_related("runbook", "published_by")
+    return [_entry(version) for version in versions.order_by("runbook__category", "runbook__title")]
+
+
+def version_for_page(slug: str, number: int | None = None) -> RunbookVersion:
+    """Return one edition, the newest unless `number` says which, or 404."""
+    versions = RunbookVersion.objects.filter(runbook__slug=slug).select_related(
+        "runbook", "published_by"
+    )
+    if number is not None:
+        versions = versions.filter(number=number)
+    version = versions.order_by("-number").first()
+    if version is None:
+        raise Http404("There is no such runbook, or no such edition of it.")
+    return version
+
+
+def document_of(version: RunbookVersion) -> RunbookDocument:
+    """Return the edition's document; raises RunbookError for a form this program cannot read."""
+    return document_from_json(version.document)
+
+
+def _entry(version: RunbookVersion) -> LibraryEntry:
+    document = document_of(version)
+    return LibraryEntry(
+        version=version,
+        slug=version.runbook.slug,
+        title=document.title,
+        category=document.category,
+        matches=document.matches,
+        owner=document.owner,
+        minutes=document.minutes,
+        review_by=document.review_by,
+        step_count=len(document.steps),
+    )

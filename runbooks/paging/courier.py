@@ -1,0 +1,67 @@
+"""Several requests in the air at once, so that a slow receiver does not delay the others.
+
+Only the requests run in threads; rows are read and written by the calling thread alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from runbooks.paging.outcome import Answer
+
+MOST_IN_THE_AIR = 8
+#: The places that one contact may take; a dead receiver with a long queue leaves the others free.
+MOST_PER_CONTACT = 2
+#: How long to wait for an answer before looking for pages that became due meanwhile, in seconds.
+_LOOK_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One request to make, and what to do with its answer."""
+
+    contact_id: int
+    send: Callable[[], Answer]
+    land: Callable[[Answer], None]
+
+
+def fly(next_flight: Callable[[Collection[int]], Flight | None]) -> None:
+    """Make every request that `next_flight` hands out, and land each answer as it comes.
+
+    `next_flight` takes the contacts that have their share of places, to be passed over, and
+    returns None when it has nothing; it is asked again while requests are in the air.
+    """
+    in_the_air: dict[Future[Answer], Flight] = {}
+    with ThreadPoolExecutor(MOST_IN_THE_AIR, thread_name_prefix="page") as pool:
+        while True:
+            while len(in_the_air) < MOST_IN_THE_AIR:
+                flight = next_flight(_crowded(in_the_air.values()))
+                if flight is None:
+                    break
+                in_the_air[pool.submit(flight.send)] = flight
+            if not in_the_air:
+                return
+            answered, _ = wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            for future in answered:
+                in_the_air.pop(future).land(_answer(future))
+
+
+def _crowded(flights: Iterable[Flight]) -> list[int]:
+    taken = Counter(flight.contact_id for flight in flights)
+    return [contact for contact, places in taken.items() if places >= MOST_PER_CONTACT]
+
+
+def _answer(future: Future[Answer]) -> Answer:
+    failure = future.exception()
+    if failure is None:
+        return future.result()
+    # Transports do not raise for what receivers do, so this is a fault of ours: it is logged in
+    # full, and the page goes on to its retries and to the next person.
+    logger.error("page.transport_failed", exc_info=failure)
+    return Answer(status=None, error=f"The page could not be sent: {type(failure).__name__}.")

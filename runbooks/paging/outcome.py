@@ -1,0 +1,90 @@
+"""What an answer to a page means: delivered, try again and when, or give up. Pure.
+
+The rules are those of Standard Webhooks 1.0.0, with a schedule made for paging.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+#: Seconds between a failed attempt and the next one; the last is repeated.
+RETRY_SECONDS = (5, 15, 30, 60, 120)
+JITTER = 0.2
+_GONE = 410
+_TEMPORARY = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from one attempt.
+
+    `status` is None when no answer came; `error` then says why in a sentence. `body_head` is at
+    most 1,000 characters. `retry_after` is the header as it was sent, or empty.
+    """
+
+    status: int | None
+    error: str = ""
+    is_permanent: bool = False
+    body_head: str = ""
+    retry_after: str = ""
+    duration_ms: int = 0
+
+
+class Fate(Enum):
+    """What becomes of a page after an attempt."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    DEAD = "dead"
+    GONE = "gone"
+    """Dead, and the receiver asks never to be called again."""
+
+
+def fate_of(answer: Answer) -> Fate:
+    """Return what the answer means. Only 2xx is success; a redirect is none and not followed."""
+    status = answer.status
+    if status is None:
+        return Fate.DEAD if answer.is_permanent else Fate.RETRY
+    if 200 <= status < 300:
+        return Fate.SENT
+    if status == _GONE:
+        return Fate.GONE
+    if status >= 500 or status in _TEMPORARY:
+        return Fate.RETRY
+    return Fate.DEAD
+
+
+def retry_delay(
+    answer: Answer, *, attempts_made: int, now: datetime, rng: random.Random
+) -> timedelta:
+    """Return how long to wait after failed attempt `attempts_made`, which counts from 1.
+
+    `Retry-After`, in seconds or as a date, is honoured between the scheduled delay and twice it:
+    a receiver can slow a page down a little, never silence it.
+    """
+    position = min(max(attempts_made, 1), len(RETRY_SECONDS)) - 1
+    base = float(RETRY_SECONDS[position])
+    asked = _asked_seconds(answer.retry_after, now)
+    if asked is not None:
+        return timedelta(seconds=min(max(asked, base), 2 * base))
+    return timedelta(seconds=base * rng.uniform(1 - JITTER, 1 + JITTER))
+
+
+def describe(answer: Answer) -> str:
+    """Return the outcome in a few words: `HTTP 503`, or why there was no answer."""
+    return answer.error or f"HTTP {answer.status}"
+
+
+def _asked_seconds(header: str, now: datetime) -> float | None:
+    header = header.strip()
+    # Nine digits are decades already; more would overflow a timedelta.
+    if header.isascii() and header.isdigit():
+        return float(header[:9]) if len(header) <= 9 else 1e9
+    try:
+        return (parsedate_to_datetime(header) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,164 @@
+"""From findings to alerts."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleet.models import Site
+from runbooks.alerts.intake import take_in_findings
+from runbooks.models import Alert, RunbookVersion
+from telemetry.models import Finding
+from tests.factories import NOON, make_site
+from tests.runbooks.world import (
+    alert_of,
+    clear,
+    fire_again,
+    kinds_of,
+    make_finding,
+    make_runbook,
+    revise,
+    run,
+    seconds,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("library")]
+
+LATER = NOON + seconds(60)
+LONG_AGO = NOON - seconds(7 * 86_400)
+
+
+def is_taken_in(finding: Finding) -> bool:
+    finding.refresh_from_db()
+    return finding.taken_in_revision == finding.revision
+
+
+def test_a_finding_is_taken_in_once() -> None:
+    finding = make_finding()
+    assert [take_in_findings(now=NOON), take_in_findings(now=NOON)] == [1, 0]
+    assert Alert.objects.count() == 1
+    assert is_taken_in(finding)
+
+
+def test_data_replayed_after_a_week_offline_page_nobody() -> None:
+    finding = make_finding(began_at=LONG_AGO, detected_at=NOON, updated_at=NOON)
+    run(NOON)
+    assert is_taken_in(finding)
+    assert not Alert.objects.exists()
+
+
+def test_trouble_that_began_long_ago_and_is_still_seen_pages() -> None:
+    make_finding(
+        began_at=LONG_AGO,
+        detected_at=NOON,
+        updated_at=NOON,
+        evidence={"window_end": NOON.timestamp() - 30},
+    )
+    run(NOON)
+    assert Alert.objects.count() == 1
+
+
+def test_old_evidence_does_not_make_old_news_new() -> None:
+    make_finding(
+        began_at=LONG_AGO,
+        detected_at=NOON,
+        updated_at=NOON,
+        evidence={"window_end": LONG_AGO.timestamp() + 60},
+    )
+    run(NOON)
+    assert not Alert.objects.exists()
+
+
+def test_a_finding_that_waited_out_an_outage_of_ours_pages() -> None:
+    make_finding(began_at=LONG_AGO)
+    run(NOON)
+    assert Alert.objects.count() == 1
+
+
+@pytest.mark.parametrize("window_end", ["soon", True, 1e300, None, -1e18])
+def test_evidence_that_makes_no_sense_does_not_keep_a_finding_out(window_end: object) -> None:
+    make_finding(evidence={"window_end": window_end})
+    run(NOON)
+    assert Alert.objects.count() == 1
+
+
+@pytest.mark.parametrize("status", [Site.Status.PLANNED, Site.Status.RETIRED])
+def test_a_site_that_is_not_live_pages_nobody(status: str) -> None:
+    finding = make_finding(site=make_site(status=status))
+    run(NOON)
+    assert is_taken_in(finding)
+    assert not Alert.objects.exists()
+
+
+def test_a_site_that_goes_live_pages_with_the_next_change() -> None:
+    site = make_site(status=Site.Status.STAGING)
+    finding = make_finding(site=site)
+    run(NOON)
+    Site.objects.filter(pk=site.pk).update(status=Site.Status.ACTIVE)
+    revise(finding, summary="Still hot.")
+    run(LATER)
+    assert Alert.objects.count() == 1
+
+
+def test_an_alert_of_a_site_that_is_retired_still_hears_the_clear() -> None:
+    finding = make_finding()
+    run(NOON)
+    Site.objects.filter(pk=finding.site_id).update(status=Site.Status.RETIRED)
+    clear(finding, now=LATER)
+    run(LATER)
+    assert alert_of(finding).condition == Alert.Condition.CLEARED
+
+
+def test_what_came_and_went_before_intake_is_on_record_and_pages_nobody() -> None:
+    finding = make_finding()
+    clear(finding, now=LATER)
+    run(LATER)
+    alert = alert_of(finding)
+    assert (alert.condition, alert.response) == ("cleared", "unacknowledged")
+    assert kinds_of(alert) == ["opened", "cleared"]
+    assert not alert.pages.exists()
+
+
+def test_a_late_clear_of_an_earlier_finding_does_not_clear_the_one_that_fires() -> None:
+    first = make_finding()
+    run(NOON)
+    second = fire_again(clear(first, now=LATER), now=LATER)
+    Finding.objects.filter(pk=first.pk).update(taken_in_revision=2)
+    take_in_findings(now=LATER)
+    Finding.objects.filter(pk=first.pk).update(taken_in_revision=1)
+    take_in_findings(now=LATER)
+    alert = Alert.objects.get()
+    assert (alert.finding, alert.condition) == (second, Alert.Condition.FIRING)
+
+
+def test_a_clear_whose_alert_was_closed_by_hand_opens_nothing() -> None:
+    finding = make_finding()
+    run(NOON)
+    Alert.objects.update(response="closed", closed_at=NOON)
+    clear(finding, now=LATER)
+    run(LATER)
+    assert Alert.objects.count() == 1
+
+
+def test_a_later_edition_of_the_runbook_does_not_reach_an_open_alert() -> None:
+    finding = make_finding()
+    run(NOON)
+    pinned = alert_of(finding).runbook_version
+    make_runbook("thermal-alarm", matches="thermal.envelope", title="Rewritten", now=LATER)
+    revise(finding, summary="Hotter still.")
+    run(LATER)
+    assert alert_of(finding).runbook_version == pinned
+    assert RunbookVersion.objects.filter(runbook=pinned.runbook).count() == 2
+
+
+def test_intake_takes_no_more_than_it_is_asked_to() -> None:
+    site = make_site()
+    for _ in range(3):
+        make_finding(site=site)
+    assert [take_in_findings(now=NOON, limit=2), take_in_findings(now=NOON, limit=2)] == [2, 1]
+
+
+def test_two_sites_with_one_fingerprint_are_two_alerts() -> None:
+    make_finding(fingerprint="site.dark")
+    make_finding(fingerprint="site.dark")
+    run(NOON)
+    assert Alert.objects.count() == 2

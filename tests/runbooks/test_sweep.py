@@ -1,0 +1,158 @@
+"""The sweep: everything that is due, with PostgreSQL alone."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection
+
+from fleet.management.commands.sweep import Stage, run_stages
+from runbooks.models import Alert, Page
+from runbooks.tasks import audit_promises, deliver_pages, escalate_due, take_in_findings
+from telemetry.models import DetectorState
+from tests.processes import ROOT, wait_until
+from tests.receiver import Receiver
+from tests.runbooks.world import make_finding, site_paging
+from tests.telemetry.connections import in_another_connection
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("library")]
+
+KILL_OTHERS = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@contextmanager
+def sweeping() -> Iterator[subprocess.Popen[str]]:
+    """Run the real command every second, with a broker that nobody listens at."""
+    database = urlsplit(os.environ["DATABASE_URL"])
+    name = connection.settings_dict["NAME"]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "sweep"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATABASE_URL": database._replace(path=f"/{name}").geturl(),
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "HEARTHWATCH_SWEEP_SECONDS": "1",
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def make_fresh_finding(receiver: Receiver) -> None:
+    """Make a finding of this moment; its site is just evaluated, so no detector ends it."""
+    now = datetime.now(UTC)
+    site = site_paging(receiver)
+    DetectorState.objects.create(site=site, evaluated_at=now)
+    make_finding(site=site, began_at=now)
+
+
+def test_one_sweep_takes_a_finding_all_the_way_to_its_page(receiver: Receiver) -> None:
+    make_fresh_finding(receiver)
+    call_command("sweep", "--once", stdout=io.StringIO())
+    assert len(receiver.requests) == 1
+    assert Page.objects.get().state == Page.State.SENT
+
+
+def test_a_sweep_over_nothing_does_nothing() -> None:
+    call_command("sweep", "--once", stdout=io.StringIO())
+    assert not Alert.objects.exists()
+
+
+def test_one_broken_stage_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    ran = []
+
+    def break_down(now: datetime) -> None:
+        raise RuntimeError("a fault of ours")
+
+    failed = run_stages([Stage("broken", break_down), Stage("fine", ran.append)])
+    assert failed == ["broken"]
+    assert len(ran) == 1
+    assert "a fault of ours" in caplog.text
+
+
+def test_a_connection_that_the_database_closed_is_replaced_in_the_next_cycle(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    look = Stage("look", lambda now: Alert.objects.count())
+
+    def lose_the_connection_between_two_cycles() -> list[list[str]]:
+        answers = [run_stages([look])]
+        with connection.cursor() as cursor, pytest.raises(OperationalError):
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return [*answers, run_stages([look]), run_stages([look])]
+
+    assert in_another_connection(lose_the_connection_between_two_cycles) == [[], [], []]
+    assert caplog.records == []
+
+
+def test_a_database_that_is_gone_is_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def ask(now: datetime) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    assert run_stages([Stage("ask", ask)]) == ["ask"]
+    record = caplog.records[0]
+    assert (record.getMessage(), record.exc_info) == ("sweep.database_unavailable", None)
+    assert record.levelno == logging.ERROR
+
+
+@pytest.mark.chaos
+def test_the_real_sweep_pages_without_a_broker_and_ends_cleanly_when_told(
+    receiver: Receiver,
+) -> None:
+    make_fresh_finding(receiver)
+    with sweeping() as process:
+        receiver.wait_for(1)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "The sweep has ended" in said
+    wait_until(lambda: Page.objects.get().state == Page.State.SENT)
+
+
+@pytest.mark.chaos
+def test_the_real_sweep_outlives_the_loss_of_its_database_connections(
+    receiver: Receiver,
+) -> None:
+    make_fresh_finding(receiver)
+    with sweeping() as process:
+        receiver.wait_for(1)
+        with connection.cursor() as cursor:
+            cursor.execute(KILL_OTHERS)
+        make_fresh_finding(receiver)
+        receiver.wait_for(2)
+        assert process.poll() is None
+
+
+def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
+    make_fresh_finding(receiver)
+    assert [job() for job in (take_in_findings, escalate_due, deliver_pages, audit_promises)] == [
+        "took in 1 findings",
+        "advanced 1 escalations",
+        "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
+        "found 0 broken promises",
+    ]
+    assert len(receiver.requests) == 1

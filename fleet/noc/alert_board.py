@@ -1,0 +1,159 @@
+"""What the alert page shows: is it real, who knows, what to do. It reads, it never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import QuerySet
+
+from fleet.access import Action, AnyUser, may
+from fleet.noc.alert_proof import Proof, proof_of
+from fleet.noc.alert_words import facts_of, runbook_values, since_words
+from fleet.noc.chart_cards import Span
+from fleet.noc.runbook_board import RunbookView, runbook_view
+from runbooks.alerts.selectors import alerts_visible_to, timeline_of
+from runbooks.escalation.services import UpcomingStep, upcoming_steps
+from runbooks.models import Alert, AlertEvent, Escalation, Page, RunbookVersion
+
+_HISTORY: Final = timedelta(days=90)
+_SHOWN_EARLIER: Final = 3
+_SHOWN_BESIDE: Final = 5
+_SHOWN_UPCOMING: Final = 4
+_ORDINALS: Final = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh")
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Who was paged, what came of it, and who is next."""
+
+    policy: str
+    pages: list[Page]
+    upcoming: Sequence[UpcomingStep]
+    more_upcoming: int
+    is_exhausted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The same trouble before: a sentence, and the newest few."""
+
+    sentence: str
+    alerts: list[Alert]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBoard:
+    """One alert with everything a tired person needs to decide."""
+
+    alert: Alert
+    span: Span
+    since: str
+    facts: list[str]
+    can_respond: bool
+    is_mine: bool
+    proof: Proof
+    ladder: Ladder
+    timeline: QuerySet[AlertEvent]
+    earlier: Earlier
+    beside: list[Alert]
+    runbook: RunbookView | None
+    newer: RunbookVersion | None
+
+    @property
+    def where(self) -> str:
+        """The site, and the node where the alert's sentence does not name it."""
+        node = self.alert.node
+        if node is None or node.name in self.alert.summary:
+            return self.alert.site.name
+        return f"{self.alert.site.name}, {node.name}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may still have to act."""
+        return self.alert.response != Alert.Response.CLOSED
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody has it yet."""
+        return self.alert.response == Alert.Response.UNACKNOWLEDGED
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody has it."""
+        return self.alert.response == Alert.Response.ACKNOWLEDGED
+
+
+def alert_board(
+    *, user: AnyUser, alert: Alert, now: datetime, with_runbook: bool = True
+) -> AlertBoard:
+    """Return the board of an alert `user` may see.
+
+    Without its runbook for a fragment: that part is pinned and never changes on the page.
+    """
+    proof = proof_of(alert=alert, now=now)
+    version = alert.runbook_version
+    view = None
+    if with_runbook:
+        today = now.date()
+        view = runbook_view(version, today=today, values=runbook_values(alert))
+    newest = version.runbook.versions.order_by("-number").only("number", "runbook_id").first()
+    return AlertBoard(
+        alert=alert,
+        span=proof.span,
+        since=since_words(alert, proof.span),
+        facts=facts_of(alert),
+        can_respond=may(user, Action.RESPOND, alert.site),
+        is_mine=alert.acknowledged_by_id == user.pk,
+        proof=proof,
+        ladder=_ladder(alert, now),
+        timeline=timeline_of(alert),
+        earlier=_earlier(alert, now),
+        beside=_beside(user, alert),
+        runbook=view,
+        newer=newest if newest and newest.number > version.number else None,
+    )
+
+
+def _ladder(alert: Alert, now: datetime) -> Ladder:
+    escalation: Escalation | None = getattr(alert, "escalation", None)
+    state = escalation.state if escalation else Escalation.State.STOPPED
+    version = alert.policy_version
+    upcoming = upcoming_steps(alert=alert, now=now)
+    return Ladder(
+        policy=f"{version.policy.name} v{version.number}",
+        pages=list(_pages(alert)),
+        upcoming=upcoming[:_SHOWN_UPCOMING],
+        more_upcoming=len(upcoming[_SHOWN_UPCOMING:]),
+        is_exhausted=state == Escalation.State.EXHAUSTED,
+    )
+
+
+def _pages(alert: Alert) -> QuerySet[Page]:
+    return alert.pages.select_related("owner", "contact").order_by("created_at", "id")
+
+
+def _earlier(alert: Alert, now: datetime) -> Earlier:
+    same = Alert.objects.filter(site=alert.site, dedup_key=alert.dedup_key, pk__lt=alert.pk)
+    recent = same.filter(opened_at__gt=now - _HISTORY).count()
+    return Earlier(
+        sentence=_times_words(recent + 1),
+        alerts=list(same.select_related("closed_by").order_by("-opened_at")[:_SHOWN_EARLIER]),
+    )
+
+
+def _times_words(times: int) -> str:
+    """Return `First time in 90 days.`, `12 times in 90 days.`"""
+    days = _HISTORY.days
+    if times < len(_ORDINALS):
+        return f"{_ORDINALS[times]} time in {days} days."
+    return f"{times} times in {days} days."
+
+
+def _beside(user: AnyUser, alert: Alert) -> list[Alert]:
+    """Return what else is open at the site: often the same trouble seen from another side."""
+    others = alerts_visible_to(user).filter(site=alert.site).exclude(pk=alert.pk)
+    still_open = others.exclude(response=Alert.Response.CLOSED).select_related("node")
+    return list(still_open.order_by("severity", "opened_at")[:_SHOWN_BESIDE])

@@ -1,0 +1,100 @@
+"""The doors of the alert page: look, acknowledge, release, close, note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from fleet.access import Action, may
+from fleet.noc.alert_board import alert_board
+from fleet.noc.queue_board import queue_row
+from runbooks.alerts import services
+from runbooks.alerts.errors import AlertError, CloseReasonMissing, TextRefused
+from runbooks.alerts.selectors import alert_for
+from runbooks.models import Alert
+
+_NOT_ALLOWED = (
+    "You may look at this alert, not act on it. Ask an operator, or the owner of the site."
+)
+#: What a form may carry besides the action itself; kept in the field when it was refused.
+_TYPED = ("reason", "text")
+
+
+@require_GET
+def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """The alert page, or its changing part where the page asks for it."""
+    return _show(request, alert_for(request.user, alert_id), timezone.now())
+
+
+@require_POST
+def alert_acknowledge(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Take the alert."""
+    return _act(request, alert_id, services.acknowledge_alert)
+
+
+@require_POST
+def alert_release(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Give the alert back: its escalation begins anew."""
+    return _act(request, alert_id, services.release_alert)
+
+
+@require_POST
+def alert_close(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """End the alert for good, with a reason."""
+    return _act(request, alert_id, services.close_alert, reason=request.POST.get("reason", ""))
+
+
+@require_POST
+def alert_comment(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Leave a note in the timeline."""
+    return _act(request, alert_id, services.comment_on_alert, text=request.POST.get("text", ""))
+
+
+def _act(
+    request: HttpRequest, alert_id: int, service: Callable[..., object], **said: str
+) -> HttpResponse:
+    """Do one thing to an alert, then show how it stands now, and why not where it was refused."""
+    now = timezone.now()
+    subject = alert_for(request.user, alert_id)
+    if not may(request.user, Action.RESPOND, subject.site):
+        return _show(request, subject, now, fault=_NOT_ALLOWED, status=403)
+    fault, status = "", 200
+    try:
+        service(
+            alert=subject,
+            by=request.user,
+            now=now,
+            client_action_id=request.POST.get("client_action_id") or None,
+            **said,
+        )
+    except (CloseReasonMissing, TextRefused) as refusal:
+        fault, status = refusal.sentence, 422
+    except AlertError as refusal:
+        fault, status = refusal.sentence, 409
+    if not fault and not request.htmx:  # type: ignore[attr-defined]  # set by the middleware
+        is_from_queue = request.POST.get("from") == "queue"
+        return redirect("noc:alerts") if is_from_queue else redirect("noc:alert", alert_id)
+    # Read again: somebody else may have been faster, and that is what the page must show.
+    return _show(request, alert_for(request.user, alert_id), now, fault=fault, status=status)
+
+
+def _show(
+    request: HttpRequest, subject: Alert, now: datetime, *, fault: str = "", status: int = 200
+) -> HttpResponse:
+    is_fragment = bool(request.htmx)  # type: ignore[attr-defined]  # set by the middleware
+    context: dict[str, Any] = {"now": now, "fault": fault, "action_id": uuid4().hex}
+    if is_fragment and request.POST.get("from") == "queue":
+        context["row"] = queue_row(user=request.user, alert=subject)
+        return render(request, "noc/_alert_row.html", context, status=status)
+    board = alert_board(user=request.user, alert=subject, now=now, with_runbook=not is_fragment)
+    context |= {"board": board, "alert": subject}
+    context["typed"] = {key: request.POST.get(key, "") for key in _TYPED if fault}
+    template = "noc/_alert.html" if is_fragment else "noc/alert.html"
+    return render(request, template, context, status=status)

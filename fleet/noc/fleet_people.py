@@ -1,0 +1,118 @@
+"""Who has an alert, who is paged next, and who answers for the sites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from fleet.models import Owner, Site
+from fleet.noc.people import names_behind, people_meant, spell_people
+from runbooks.escalation.plan import forecast, read_steps
+from runbooks.models import Alert, Escalation
+
+MOST_PEOPLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has an alert (`held`), is paged at `at` (`next`), or that all were paged (`spent`).
+
+    `none` means that nothing is on its way to anybody.
+    """
+
+    kind: Literal["held", "next", "spent", "none"]
+    names: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """One owner of sites the reader sees, with the time where they are."""
+
+    owner: Owner
+    site_count: int
+    regions: str
+    has_trouble: bool
+    local: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answerers:
+    """The owners shown, and how many more there are."""
+
+    shown: list[Answerer]
+    left_out: int
+
+
+def holders_of(alerts: Sequence[Alert]) -> dict[int, Holder]:
+    """Return by alert id who has it or is next; one query, for the names.
+
+    The alerts come with `site__owner`, `acknowledged_by` and `escalation__policy_version`.
+    """
+    coming = {alert.pk: _next_step(alert) for alert in alerts}
+    words = {word for _, notify in coming.values() for word in notify}
+    names = names_behind(words)
+    holders = {}
+    for alert in alerts:
+        at, notify = coming[alert.pk]
+        people = spell_people(people_meant(notify, site=alert.site, names=names))
+        holders[alert.pk] = _holder(alert, people, at)
+    return holders
+
+
+def answerers(sites: Sequence[tuple[Site, bool]], *, now: datetime) -> Answerers:
+    """Return the owners of `(site, has trouble)`, those with trouble first, then most sites."""
+    of_owner: dict[int, list[tuple[Site, bool]]] = {}
+    for site, has_trouble in sites:
+        if site.owner_id is not None:
+            of_owner.setdefault(site.owner_id, []).append((site, has_trouble))
+    people = [_answerer(mine, now) for mine in of_owner.values()]
+    people.sort(key=lambda one: (not one.has_trouble, -one.site_count, one.owner.name))
+    return Answerers(people[:MOST_PEOPLE], max(len(people) - MOST_PEOPLE, 0))
+
+
+def _answerer(mine: Sequence[tuple[Site, bool]], now: datetime) -> Answerer:
+    owner = mine[0][0].owner
+    if owner is None:
+        raise ValueError("An owner's sites have an owner.")
+    return Answerer(
+        owner=owner,
+        site_count=len(mine),
+        regions=", ".join(dict.fromkeys(site.region for site, _ in mine)),
+        has_trouble=any(has_trouble for _, has_trouble in mine),
+        local=f"{now.astimezone(ZoneInfo(owner.time_zone)):%H:%M}",
+        place=owner.time_zone.rpartition("/")[2].replace("_", " "),
+    )
+
+
+def _holder(alert: Alert, people: str, at: datetime | None) -> Holder:
+    if alert.response == Alert.Response.ACKNOWLEDGED and alert.acknowledged_by:
+        user = alert.acknowledged_by
+        return Holder("held", user.get_full_name() or user.get_username())
+    if people:
+        return Holder("next", people, at)
+    escalation: Escalation | None = getattr(alert, "escalation", None)
+    is_spent = escalation is not None and escalation.state == Escalation.State.EXHAUSTED
+    return Holder("spent" if is_spent else "none")
+
+
+def _next_step(alert: Alert) -> tuple[datetime | None, tuple[str, ...]]:
+    """Return when the running escalation's next step is due and the words of whom it pages."""
+    escalation: Escalation | None = getattr(alert, "escalation", None)
+    if escalation is None or escalation.state != Escalation.State.RUNNING:
+        return None, ()
+    if escalation.next_due_at is None:
+        return None, ()
+    steps = read_steps(escalation.policy_version.steps)
+    coming = forecast(
+        steps,
+        step_index=escalation.step_index,
+        rounds_left=escalation.rounds_left,
+        next_due_at=escalation.next_due_at,
+    )
+    index, at = next(iter(coming), (None, None))
+    return (at, steps[index].notify) if index is not None else (None, ())

@@ -1,0 +1,215 @@
+"""What the runbook pages show, and the runbook beside an alert: editions made ready to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from fleet.noc.markdown import Markdown
+from runbooks.library.document import (
+    CATEGORIES,
+    RunbookDocument,
+    RunbookError,
+    RunbookStep,
+)
+from runbooks.library.selectors import LibraryEntry, document_of, library_for_page, version_for_page
+from runbooks.models import Runbook, RunbookVersion
+from telemetry.metrics import CATALOGUE
+from telemetry.models import Finding
+
+Values = Mapping[str, str | None]
+
+_WHO: Final = {"noc": "operator", "on-site": "on site", "either": "anyone"}
+_KINDS: Final = {
+    "instruction": "do",
+    "check": "check",
+    "reading": "read and write down",
+    "confirm": "confirm",
+    "escalate": "escalate",
+    "verify": "verify against the readings",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step in words and safe HTML; `bounds` is empty where nothing is measured."""
+
+    number: int
+    title: SafeString
+    body: SafeString
+    expect: SafeString
+    bounds: str
+    kind: str
+    who: str
+    is_mandatory: bool
+    is_destructive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookView:
+    """One edition, ready to show. `steps` is empty and `source` set when it cannot be read."""
+
+    version: RunbookVersion
+    minutes: int = 0
+    owner: str = ""
+    review_by: date | None = None
+    is_review_overdue: bool = False
+    lead: SafeString = SafeString("")
+    meaning: SafeString = SafeString("")
+    impact: SafeString = SafeString("")
+    safety: SafeString = SafeString("")
+    steps: tuple[StepView, ...] = ()
+    verify: SafeString = SafeString("")
+    escalate: SafeString = SafeString("")
+    source: str = ""
+
+    @property
+    def mandatory(self) -> int:
+        """How many steps may not be left out."""
+        return sum(step.is_mandatory for step in self.steps)
+
+    @property
+    def destructive(self) -> tuple[int, ...]:
+        """The numbers of the steps that destroy or interrupt something."""
+        return tuple(step.number for step in self.steps if step.is_destructive)
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookPage:
+    """One runbook at one edition, and the others to choose from, newest first."""
+
+    runbook: Runbook
+    view: RunbookView
+    versions: tuple[RunbookVersion, ...]
+    answers: tuple[str, ...]
+
+    @property
+    def newest(self) -> RunbookVersion:
+        """The edition that new alerts are given."""
+        return self.versions[0]
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the edition shown is that one."""
+        return self.view.version.pk == self.newest.pk
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One runbook of the library, what it answers in words, and whether its review is due."""
+
+    found: LibraryEntry
+    answers: tuple[str, ...]
+    is_review_overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """The runbooks about one kind of trouble."""
+
+    name: str
+    entries: list[Entry]
+
+
+def runbook_view(
+    version: RunbookVersion, *, today: date, values: Values | None = None
+) -> RunbookView:
+    """Return the edition with `values` in place of its variables.
+
+    An edition that an older program wrote and this one cannot read is shown as its text: an
+    alert without its runbook would be worse.
+    """
+    document = _read(version)
+    if document is None:
+        return RunbookView(version=version, source=version.source)
+    text = Markdown(values or {}, _addresses())
+    lead, _, rest = document.meaning.partition("\n\n")
+    return RunbookView(
+        version=version,
+        minutes=document.minutes,
+        owner=document.owner,
+        review_by=document.review_by,
+        is_review_overdue=document.review_by < today,
+        lead=text.block(lead),
+        meaning=text.block(rest),
+        impact=text.block(document.impact),
+        safety=text.block(document.safety),
+        steps=tuple(_step(step, text) for step in document.steps),
+        verify=text.block(document.verify),
+        escalate=text.block(document.escalate),
+    )
+
+
+def library_board(*, today: date) -> list[Category]:
+    """Return the newest edition of every runbook by category; one query for all of them."""
+    by_category: dict[str, list[Entry]] = {}
+    for found in library_for_page():
+        entry = Entry(found, kinds_in_words(found.matches), found.review_by < today)
+        by_category.setdefault(found.category, []).append(entry)
+    return [Category(name, by_category[name]) for name in sorted(by_category, key=CATEGORIES.index)]
+
+
+def runbook_page(*, slug: str, number: int | None, today: date) -> RunbookPage:
+    """Return edition `number` of a runbook, the newest for None; Http404 when there is none."""
+    version = version_for_page(slug, number)
+    editions = version.runbook.versions.defer("source", "document").order_by("-number")
+    return RunbookPage(
+        runbook=version.runbook,
+        view=runbook_view(version, today=today),
+        versions=tuple(editions),
+        answers=kinds_in_words(version.document.get("matches", ())),
+    )
+
+
+def kinds_in_words(kinds: object) -> tuple[str, ...]:
+    """Return what an edition answers as people say it; a kind nobody knows stays as it is."""
+    labels = dict(Finding.Kind.choices)
+    known = kinds if isinstance(kinds, list | tuple) else ()
+    return tuple(str(labels.get(kind, kind)) for kind in known)
+
+
+def _read(version: RunbookVersion) -> RunbookDocument | None:
+    try:
+        return document_of(version)
+    except RunbookError:
+        return None
+
+
+def _addresses() -> dict[str, str]:
+    """Return the address of every runbook by its slug; one query."""
+    slugs = Runbook.objects.values_list("slug", flat=True)
+    return {slug: reverse("noc:runbook", args=[slug]) for slug in slugs}
+
+
+def _step(step: RunbookStep, text: Markdown) -> StepView:
+    return StepView(
+        number=step.number,
+        title=text.line(step.title),
+        body=text.block(step.body),
+        expect=text.line(step.expect),
+        bounds=bounds_in_words(step),
+        kind=_KINDS.get(step.kind, step.kind),
+        who=_WHO.get(step.who, step.who),
+        is_mandatory=step.is_mandatory,
+        is_destructive=step.is_destructive,
+    )
+
+
+def bounds_in_words(step: RunbookStep) -> str:
+    """Return `20 to 125 Pa`, `at least 2,000 rpm`, `Temperature at most 32 °C`; empty without."""
+    if step.minimum is None and step.maximum is None:
+        return ""
+    if step.minimum is None:
+        span = f"at most {step.maximum:,.6g}"
+    elif step.maximum is None:
+        span = f"at least {step.minimum:,.6g}"
+    else:
+        span = f"{step.minimum:,.6g} to {step.maximum:,.6g}"
+    metric = CATALOGUE.get(step.metric)
+    measured = f"{metric.label} " if metric else f"{step.metric} " if step.metric else ""
+    return f"{measured}{span} {step.unit}".strip()

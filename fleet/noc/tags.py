@@ -1,0 +1,168 @@
+"""Template tags of the dashboard: severity marks and times, the same on every page.
+
+A severity is always a shape, a word and a colour. A time is always a `<time>` with its instant,
+so that the browser can let relative ages tick (`static/js/clock.js` uses the same words).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.template import Context
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:°C|%|[A-Za-z/]{1,4})(?:\W|$))")
+
+SEVERITY_WORDS = {1: "urgent", 2: "high", 3: "low"}
+STATE_WORDS = {
+    "p1": "urgent",
+    "p2": "high",
+    "p3": "low",
+    "stale": "out of contact",
+    "maint": "not in service",
+    "ok": "well",
+}
+
+
+def duration_words(seconds: float) -> str:
+    """Return a length of time as people say it: `12 s`, `4 min`, `1 h 40 min`, `3 d 4 h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 and days < 7 else f"{days} d"
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _full(at: datetime) -> str:
+    local = at.astimezone(UTC)
+    return f"{local.day} {local:%b %Y, %H:%M:%S} UTC"
+
+
+def _now(context: Context) -> datetime:
+    # A view that hands its own `now` to the page gets pages that agree with themselves.
+    now = context.get("now")
+    return now if isinstance(now, datetime) else timezone.now()
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """Draw one mark of the sprite; it says nothing to a screen reader, so a word stands by."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        f"{name} {css}".strip(),
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.filter
+def sev_class(severity: int) -> str:
+    """Return the CSS class and icon name of an alert's severity: `p1`, `p2`, `p3`."""
+    return f"p{int(severity)}"
+
+
+@register.filter
+def sev_word(severity: int) -> str:
+    """Return the word of an alert's severity: `urgent`, `high`, `low`."""
+    return SEVERITY_WORDS[int(severity)]
+
+
+@register.filter
+def state_word(state: str) -> str:
+    """Return the word of a state (`p1` to `p3`, `stale`, `maint`, `ok`)."""
+    return STATE_WORDS[state]
+
+
+@register.simple_tag
+def sev(severity: int, label: str = "") -> SafeString:
+    """Draw a severity: its shape and its word, or its shape, `label` and the word unseen."""
+    name = sev_class(severity)
+    word = sev_word(severity)
+    said = format_html('{}<span class="hide">, {}</span>', label, word) if label else word
+    return format_html('<span class="sev {}">{}<span>{}</span></span>', name, icon(name), said)
+
+
+@register.simple_tag
+def state(name: str, label: str = "") -> SafeString:
+    """Draw a state of a site or node as `sev` does; `ok` is the small dot."""
+    word = STATE_WORDS[name]
+    said = format_html('{}<span class="hide">, {}</span>', label, word) if label else word
+    return format_html('<span class="sev {}">{}<span>{}</span></span>', name, icon(name), said)
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: Context, at: datetime | None, none: str = "never") -> SafeString | str:
+    """Write how long ago `at` was, ticking: `4 min`. The instant stands in the title."""
+    if at is None:
+        return none
+    words = duration_words((_now(context) - at).total_seconds())
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>', _instant(at), _full(at), words
+    )
+
+
+@register.simple_tag(takes_context=True)
+def until(context: Context, at: datetime | None, none: str = "") -> SafeString | str:
+    """Write how long until `at`, ticking: `in 1 min`, or `now` once it is due."""
+    if at is None:
+        return none
+    seconds = (at - _now(context)).total_seconds()
+    words = f"in {duration_words(seconds)}" if seconds >= 1 else "now"
+    return format_html(
+        '<time datetime="{}" title="{}" data-until>{}</time>', _instant(at), _full(at), words
+    )
+
+
+@register.simple_tag
+def clock(at: datetime | None, zone: str = "UTC", none: str = "never") -> SafeString | str:
+    """Write the time of day with its zone: `12:00:05 UTC`, `21:00 in Tokyo`."""
+    if at is None:
+        return none
+    local = at.astimezone(ZoneInfo(zone))
+    place = zone.rpartition("/")[2].replace("_", " ")
+    words = f"{local:%H:%M:%S} UTC" if zone == "UTC" else f"{local:%H:%M} in {place}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', _instant(at), _full(at), words)
+
+
+@register.simple_tag
+def stamp(at: datetime | None, none: str = "never") -> SafeString | str:
+    """Write day and time in UTC: `1 Jan 2030, 12:00:05 UTC`."""
+    if at is None:
+        return none
+    return format_html('<time datetime="{}">{}</time>', _instant(at), _full(at))
+
+
+@register.filter
+def count_of(number: int, words: str) -> str:
+    """Return a number with its noun: `3|count_of:"site,sites"` is `3 sites`."""
+    one, many = words.split(",")
+    return f"{number} {one if number == 1 else many}"
+
+
+@register.filter
+def unbroken(sentence: str) -> str:
+    """Return the sentence with each number bound to its unit, so that no line ends between."""
+    return _NUMBER_AND_UNIT.sub("\u00a0", sentence)
+
+
+@register.filter
+def at_key(mapping: Any, key: Any) -> Any:
+    """Return `mapping[key]`, or None; templates cannot subscript by a variable."""
+    return mapping.get(key)

@@ -1,0 +1,21 @@
+"""The addresses of the dashboard."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from fleet.noc import demo_views, fleet_views, health_views, login_views
+from fleet.noc.urls_detail import urlpatterns as detail_urlpatterns
+
+app_name = "noc"
+urlpatterns = [
+    path("", fleet_views.fleet, name="fleet"),
+    path("counts/", fleet_views.counts, name="counts"),
+    path("login/", login_views.log_in, name="login"),
+    path("logout/", login_views.log_out, name="logout"),
+    path("preferences/", login_views.preferences, name="preferences"),
+    path("healthz", health_views.healthz, name="healthz"),
+    path("readyz", health_views.readyz, name="readyz"),
+    path("demo/pager/", demo_views.demo_pager, name="demo-pager"),
+    *detail_urlpatterns,
+]

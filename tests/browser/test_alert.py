@@ -1,0 +1,230 @@
+"""The detail pages in a real browser: the chart is drawn, one key acknowledges, nothing is lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.db import connections
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from fleet.models import Node
+from runbooks.alerts.services import acknowledge_alert
+from runbooks.library.services import publish_builtin_library
+from runbooks.models import Alert
+from runbooks.models import Page as Notice
+from tests.browser.conftest import OpenPage
+from tests.factories import NOON, make_node, make_user
+from tests.noc.detail_world import EVIDENCE
+from tests.runbooks.world import make_alert
+from tests.runbooks.world import run as sweep_once
+from tests.telemetry.windows import CPU, INLET, send_window
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+minute = timedelta(minutes=1)
+KEPT = "window.kept = true"
+
+
+def hot_node(**overrides: Any) -> Node:
+    """Make a node whose inlet rose during the last twenty minutes of the real clock."""
+    node = make_node(**overrides)
+    begun = (datetime.now(UTC) - NOON) / minute - 20
+    for step in range(20):
+        send_window(node, {INLET: 24 + 0.76 * step, CPU: 0.4}, minute=begun + step)
+    return node
+
+
+def hot_alert(**overrides: Any) -> Alert:
+    """Make an alert that opened ten minutes ago; the owner's page waits to be sent."""
+    node = hot_node()
+    publish_builtin_library(now=NOON)
+    began_at = datetime.now(UTC) - 10 * minute
+    fields: dict[str, Any] = {
+        "site": node.site,
+        "node": node,
+        "now": began_at,
+        "summary": "Inlet air 38.4 °C, limit 35.0 °C",
+        "evidence": EVIDENCE,
+    }
+    return make_alert(**(fields | overrides))
+
+
+def elsewhere(act: Callable[[], object]) -> None:
+    """Do something as another process would: this thread belongs to the browser's event loop."""
+
+    def do_it() -> None:
+        try:
+            act()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(do_it).result()
+
+
+def acknowledge(alert: Alert, by: Any) -> None:
+    elsewhere(lambda: acknowledge_alert(alert=alert, by=by, now=datetime.now(UTC)))
+
+
+def operator(first_name: str = "Mei", last_name: str = "Tanaka") -> Any:
+    return make_user("operator", first_name=first_name, last_name=last_name)
+
+
+def address(alert: Alert) -> str:
+    return reverse("noc:alert", args=[alert.pk])
+
+
+def test_the_chart_that_proves_the_alert_is_drawn(open_page: OpenPage) -> None:
+    page = open_page(operator(), address(hot_alert()))
+    expect(page.locator("#proof-chart .scatterlayer path.js-line").first).to_be_visible()
+    expect(page.locator("#proof-chart .annotation-text").first).to_contain_text("limit 35.0 °C")
+    expect(page.locator(".modebar-btn")).to_have_count(0)
+
+
+def test_one_key_acknowledges_without_a_reload_and_calls_the_page_off(open_page: OpenPage) -> None:
+    alert = hot_alert()
+    sweep_once(datetime.now(UTC) - 9 * minute)
+    Notice.objects.update(state=Notice.State.PENDING, sent_at=None)
+    page = open_page(operator(), address(alert))
+    expect(page.locator("#proof-chart .js-line").first).to_be_visible()
+    page.evaluate(KEPT)
+    page.keyboard.press("a")
+    expect(page.locator(".standing")).to_contain_text("Mei Tanaka (you) has it")
+    expect(page.get_by_role("button", name="Release")).to_be_visible()
+    assert page.evaluate("window.kept") is True
+    assert list(Notice.objects.values_list("state", flat=True)) == [Notice.State.CANCELLED]
+    expect(page.locator(".ladder").first).to_contain_text("Cancelled: no longer needed.")
+    expect(page.locator("#proof-chart .js-line").first).to_be_visible()
+
+
+def test_a_press_keeps_the_reader_where_the_answer_is(open_page: OpenPage) -> None:
+    page = open_page(operator(), address(hot_alert()))
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".standing")).to_be_focused()
+
+
+def test_the_second_operator_reads_who_was_first_beside_the_button(open_page: OpenPage) -> None:
+    alert = hot_alert()
+    page = open_page(operator(), address(alert))
+    # The other's acknowledgement must not reach this screen before the press does.
+    page.route(f"**{address(alert)}", lambda route: route.abort())
+    acknowledge(alert, by=operator("Anne", "Roux"))
+    page.keyboard.press("a")
+    expect(page.locator(".acts .fault")).to_contain_text("already taken: Anne Roux")
+    expect(page.locator(".standing")).to_contain_text("Anne Roux has it")
+    expect(page.locator("#said")).to_be_empty()
+
+
+def test_what_others_do_appears_by_itself_and_nothing_typed_is_lost(open_page: OpenPage) -> None:
+    alert = hot_alert()
+    page = open_page(operator(), address(alert))
+    page.locator("#proof-chart summary").click()
+    page.locator("#closing summary").click()
+    page.get_by_label("Why it is over").fill("filter bl")
+    expect(page.locator("html")).to_have_attribute("data-live", "on")
+    acknowledge(alert, by=operator("Anne", "Roux"))
+    expect(page.locator(".standing")).to_contain_text("Anne Roux has it")
+    expect(page.get_by_label("Why it is over")).to_have_value("filter bl")
+    expect(page.get_by_label("Why it is over")).to_be_focused()
+    expect(page.locator("#proof-chart table")).to_be_visible()
+
+
+def test_the_chart_takes_the_colours_of_the_theme(open_page: OpenPage) -> None:
+    page = open_page(operator(), address(hot_alert()))
+    line = page.locator("#proof-chart .js-line").last
+    expect(line).to_have_css("stroke", "rgb(47, 58, 69)")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    expect(line).to_have_css("stroke", "rgb(213, 218, 222)")
+
+
+def test_a_page_without_its_chart_is_still_whole(open_page: OpenPage) -> None:
+    user = operator()
+    page = open_page(user, reverse("noc:runbooks"))
+    page.route("**/plotly-*.js", lambda route: route.abort())
+    page.goto(address(hot_alert()))
+    expect(page.locator("#proof-chart .plot")).to_have_attribute("data-failed", "")
+    expect(page.locator("#proof-chart figcaption")).to_contain_text("38.4 °C")
+
+
+def test_a_chart_out_of_sight_is_not_drawn(open_page: OpenPage) -> None:
+    page = open_page(operator(), address(hot_alert()), width=390, height=400)
+    expect(page.locator("#proof-chart-plot")).to_be_attached()
+    assert page.evaluate("typeof window.Plotly") == "undefined"
+    page.locator("#proof-chart").scroll_into_view_if_needed()
+    expect(page.locator("#proof-chart .js-line").last).to_be_visible()
+
+
+def test_the_queue_is_worked_by_keys_alone(open_page: OpenPage) -> None:
+    alert = hot_alert()
+    page = open_page(operator(), reverse("noc:alerts"))
+    page.evaluate(KEPT)
+    page.keyboard.press("j")
+    expect(page.locator(f"#alert-{alert.pk} .what a").first).to_be_focused()
+    page.keyboard.press("a")
+    expect(page.locator(f"#alert-{alert.pk} .who")).to_contain_text("you")
+    assert page.evaluate("window.kept") is True
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"{address(alert)}$"))
+
+
+def test_the_list_keeps_still_while_somebody_is_in_it(open_page: OpenPage) -> None:
+    first = hot_alert()
+    page = open_page(operator(), reverse("noc:alerts"))
+    expect(page.locator("html")).to_have_attribute("data-live", "on")
+    page.keyboard.press("j")
+    again = {"site": first.site, "node": first.node, "summary": "Inlet air 41.0 °C"}
+    elsewhere(lambda: hot_alert(**again))
+    expect(page.locator(".heldnote")).to_be_visible()
+    second = Alert.objects.exclude(pk=first.pk).get()
+    expect(page.locator(f"#alert-{second.pk}")).to_have_count(0)
+    page.keyboard.press(".")
+    expect(page.locator(f"#alert-{second.pk}")).to_be_visible()
+    expect(page.locator(f"#alert-{first.pk}")).to_be_visible()
+    expect(page.locator(".heldnote")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1920])
+def test_no_page_is_wider_than_its_screen(open_page: OpenPage, width: int) -> None:
+    alert = hot_alert()
+    page = open_page(operator(), address(alert), width=width)
+    for path in _pages(alert):
+        page.goto(path)
+        assert page.evaluate("main.scrollWidth - main.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_page_shuts_anybody_out(open_page: OpenPage, dark: bool) -> None:
+    alert = hot_alert()
+    user = operator()
+    page = open_page(user, address(alert), dark=dark)
+    for path in _pages(alert):
+        page.goto(path)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_on_a_phone_the_runbook_comes_first(open_page: OpenPage) -> None:
+    page = open_page(operator(), address(hot_alert()), width=390, height=844)
+    book = page.locator("#pinned-runbook").bounding_box()
+    chart = page.locator("#proof-chart").bounding_box()
+    assert book is not None
+    assert chart is not None
+    assert book["y"] < chart["y"]
+
+
+def _pages(alert: Alert) -> list[str]:
+    return [
+        address(alert),
+        reverse("noc:alerts"),
+        reverse("noc:site", args=[alert.site.slug]),
+        reverse("noc:node", args=[alert.node_id]),
+        reverse("noc:runbooks"),
+        reverse("noc:runbook", args=["thermal-alarm"]),
+    ]

@@ -98,11 +98,16 @@ class Child:
             self.process.kill()
             self.process.wait()
 
+    def ask_to_stop(self) -> None:
+        """Send the signal to end and do not wait."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+
     def stop(self, *, patience_seconds: float = 30) -> None:
         """Ask it to end; insist when it does not."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return
-        self.process.send_signal(self.stop_signal)
+        self.ask_to_stop()
         try:
             self.process.wait(patience_seconds)
         except subprocess.TimeoutExpired:

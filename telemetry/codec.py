@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from telemetry.protocol import (
+    LANE_REPORTS,
+    MAX_SEQ,
     SUBPROTOCOL_JSON,
     AgentFrame,
     Frame,
@@ -16,12 +18,16 @@ from telemetry.protocol import (
 )
 
 _AGENT_TYPES = ("hello", "series", "batch", "state", "gap", "ping", "pong")
+#: Frames whose lane is always 2 and therefore left out of the encoding.
+_REPORT_TYPES = ("state", "gap")
+#: What msgspec raises on bytes that are no frame; nesting without end is one of the ways.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Envelope(msgspec.Struct):
     """The part of any frame that can be read when the rest cannot."""
 
-    type: str = ""
+    type: Any = ""
     lane: Any = None
     seq: Any = None
 
@@ -49,7 +55,7 @@ class Codec:
             frame: AgentFrame = self._agent_decoder.decode(data)
         except msgspec.ValidationError as exc:
             raise self._explain(data, exc) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        except _UNREADABLE as exc:
             raise ProtocolError(
                 RejectCode.MALFORMED, f"The frame is not valid {self.subprotocol}: {exc}."
             ) from None
@@ -59,7 +65,7 @@ class Codec:
         """Return the frame a server sent; raise `ProtocolError` when it is none."""
         try:
             frame: ServerFrame = self._server_decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        except _UNREADABLE as exc:
             raise ProtocolError(RejectCode.MALFORMED, str(exc)) from None
         return frame
 
@@ -67,10 +73,14 @@ class Codec:
         """Return `(lane, seq)` of a frame that could not be decoded, as far as it can be read."""
         try:
             envelope = self._envelope_decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except _UNREADABLE:
             return None, None
         lane = envelope.lane if type(envelope.lane) is int else None
+        if lane is None and envelope.type in _REPORT_TYPES:
+            lane = LANE_REPORTS
         seq = envelope.seq if type(envelope.seq) is int else None
+        if seq is not None and not 0 <= seq <= MAX_SEQ:
+            seq = None
         return lane, seq
 
     def _explain(self, data: bytes, exc: msgspec.ValidationError) -> ProtocolError:
@@ -79,13 +89,13 @@ class Codec:
         path = where.strip("`") or "$"
         try:
             kind = self._envelope_decoder.decode(data).type
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             kind = ""
         if kind not in _AGENT_TYPES:
             names = ", ".join(_AGENT_TYPES)
             return ProtocolError(
                 RejectCode.UNKNOWN_TYPE,
-                f"The frame type {kind!r} is not one of: {names}.",
+                f"The frame type {str(kind)[:40]!r} is not one of: {names}.",
                 "$.type",
             )
         return ProtocolError(RejectCode.MALFORMED, f"{what} at {path}.", path)

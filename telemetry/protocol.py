@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -27,12 +27,19 @@ MAX_NODES_PER_HELLO = 4096
 
 #: Lanes, most urgent first: what is new goes before what waited.
 LANE_LIVE = 1
+LANE_REPORTS = 2
 LANE_BACKFILL = 3
+#: The largest sequence number: what a signed 64-bit column holds.
+MAX_SEQ = 2**63 - 1
 
 CLOSE_UNAUTHORIZED = 4401
 CLOSE_BAD_HELLO = 4400
 CLOSE_REVOKED = 4403
 CLOSE_BUSY = 4429
+
+
+#: The number of a batch, a state report or a gap within its lane and spool.
+Seq = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 
 
 class RejectCode(StrEnum):
@@ -138,7 +145,7 @@ class Batch(Frame, tag="batch", frozen=True):
     """Agent: windows of one series set; `(epoch, lane, seq)` names the batch for ever."""
 
     lane: Literal[1, 3]
-    seq: int
+    seq: Seq
     set: str
     windows: list[Window]
 
@@ -157,7 +164,7 @@ class ReportedItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class StateReport(Frame, tag="state", frozen=True):
     """Agent: everything this node reports at `at_ms`; replaces the report before it."""
 
-    seq: int
+    seq: Seq
     node: str
     at_ms: int
     boot_id: str
@@ -169,7 +176,7 @@ class StateReport(Frame, tag="state", frozen=True):
 class GapReport(Frame, tag="gap", frozen=True):
     """Agent: windows that will never come, counted, with the reason."""
 
-    seq: int
+    seq: Seq
     node: str
     start_ms: int
     end_ms: int

@@ -104,6 +104,8 @@ class Processes:
 
     def stop_all(self) -> None:
         """Stop everything that still runs."""
-        for child in reversed(self.children.values()):
-            child.stop(patience_seconds=15)
+        for child in self.children.values():
+            child.ask_to_stop()
+        for child in self.children.values():
+            child.stop(patience_seconds=3)
         self.children.clear()

@@ -51,7 +51,7 @@ class FlowWorld:
         make_contact(owner=second, url=receiver.url + "/mei", secret=secret_from("mei"))
         policy = make_policy(
             steps=[
-                {"notify": ["site_owner"], "delay_seconds": 2},
+                {"notify": ["site_owner"], "delay_seconds": 5},
                 {"notify": [f"owner:{second.pk}"], "delay_seconds": 600},
             ],
             repeat=0,

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from fleet.management.demo import world
 from fleet.management.demo.files import EDGE_CONF, MODEL, DemoFiles
+from fleet.management.demo.history import write_history
 from fleet.models import AgentToken, Contact, DesiredState, Membership, Node, Owner, Site
 from fleet.models.desired import ItemKind
 from fleet.noc.demo_accounts import DEMO_ACCOUNTS
@@ -23,6 +24,7 @@ from fleet.services.tokens import create_agent_token
 from runbooks.escalation.policies import publish_policy
 from runbooks.models import EscalationPolicy, SiteEscalation
 from telemetry.drift.canonical import digest_bytes
+from telemetry.store import ensure_partitions
 
 
 class Command(BaseCommand):
@@ -42,6 +44,8 @@ class Command(BaseCommand):
             _seed_desired(sites, now)
             _seed_logins(owners)
             _seed_tokens(sites, files, now)
+            ensure_partitions(now=now)
+            write_history(now=now)
         self.stdout.write(f"{len(sites)} sites, {Node.objects.count()} nodes.")
 
 

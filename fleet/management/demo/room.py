@@ -25,7 +25,7 @@ class Room:
     """One site's air: the inlet follows its target with a lag, as a real room does."""
 
     #: Share of the way to the target that the air goes in a second.
-    LAG = 0.02
+    LAG = 0.05
 
     def __init__(self, inlet: float, seed: int) -> None:
         self.base = inlet
@@ -68,13 +68,17 @@ class NodeReading:
 def read_node(room: Room, *, node: str, index: int, now: float, uptime: float) -> list[NodeReading]:
     """Return every sample of one node at `now`."""
     inlet = room.inlet(now) + 0.3 * index + room.noise(0.08)
-    load = 0.5 + 0.25 * math.sin(now / 300 + index) + room.noise(0.03)
+    # A working day with busy quarters of an hour on top.
+    day = 0.18 * math.sin(now / 13_751 + index) + 0.08 * math.sin(now / 1900 + 2 * index)
+    load = 0.45 + day + room.noise(0.04)
     load = min(0.98, max(0.05, load))
     is_throttled = node in room.trouble.throttled_nodes
     hot = inlet - room.base
     gpu = inlet + 28 + 18 * load + (16 if is_throttled else 0)
+    # One inlet sensor a room, on the gateway: one hot room is one finding.
+    air = (("hw.temperature", "Cel", "inlet", inlet),) if index == 0 else ()
     values = (
-        ("hw.temperature", "Cel", "inlet", inlet),
+        *air,
         ("hw.temperature", "Cel", "exhaust", inlet + 9 + 4 * load),
         ("hw.temperature", "Cel", "gpu0", gpu),
         ("hw.fan.speed", "rpm", "fan1", 3200 + 260 * max(0.0, hot) + 600 * load),

@@ -161,7 +161,7 @@ SITES = (
         6,
         uplink="Deccan Link 3",
         ashrae_class="A3",
-        inlet=27.0,
+        inlet=24.5,
         spot=(18.76, 73.86),
     ),
     DemoSite(

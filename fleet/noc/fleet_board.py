@@ -9,14 +9,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.db.models import Count, Q, QuerySet
 
 from fleet.access import Action, sites_visible_to, sites_where
 from fleet.models import Node, ReportedState, Site
 from fleet.noc.fleet_answers import Answer, Facts, Trouble, four_answers
-from fleet.noc.fleet_field import Region, SiteView, regions_of, site_view, tally_of
+from fleet.noc.fleet_field import NodeRow, Region, SiteView, regions_of, site_view, tally_of
 from fleet.noc.fleet_people import Answerer, Holder, answerers, holders_of
 from fleet.noc.fleet_words import Tally, headline, standing
 from runbooks.alerts.selectors import alerts_visible_to
@@ -94,8 +94,10 @@ def fleet_board(*, user: AnyUser, now: datetime) -> FleetBoard:
     """Return the fleet as `user` may see it."""
     visible = sites_visible_to(user).exclude(status=Site.Status.RETIRED)
     sites = list(visible.select_related("owner").order_by("region", "name"))
-    nodes = list(Node.objects.filter(site__in=visible, is_watched=True).order_by("site", "name"))
-    states = node_states(nodes=nodes, now=now)
+    watched = Node.objects.filter(site__in=visible, is_watched=True).order_by("site", "name")
+    nodes = [NodeRow(*row) for row in watched.values_list(*NodeRow._fields)]
+    # It reads of each node what a row has too.
+    states = node_states(nodes=cast("list[Node]", nodes), now=now)
     troubles = _troubles(open_findings(sites=visible), nodes)
     alerts = _Alerts.read(user)
     views = _views(sites, nodes, states, troubles, alerts)
@@ -177,7 +179,7 @@ def _with_people(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
     ).defer("evidence", "runbook_version__source", "runbook_version__document")
 
 
-def _troubles(findings: QuerySet[Finding], nodes: Collection[Node]) -> list[Trouble]:
+def _troubles(findings: QuerySet[Finding], nodes: Collection[NodeRow]) -> list[Trouble]:
     """Return the open findings; one about several nodes names them in its evidence."""
     ids = {(node.site_id, node.name): node.pk for node in nodes}
     rows = findings.select_related(None).values_list(
@@ -194,12 +196,12 @@ def _troubles(findings: QuerySet[Finding], nodes: Collection[Node]) -> list[Trou
 
 def _views(
     sites: Sequence[Site],
-    nodes: Sequence[Node],
+    nodes: Sequence[NodeRow],
     states: Mapping[int, NodeState],
     troubles: Sequence[Trouble],
     alerts: _Alerts,
 ) -> list[SiteView]:
-    nodes_of: dict[int, list[Node]] = defaultdict(list)
+    nodes_of: dict[int, list[NodeRow]] = defaultdict(list)
     for node in nodes:
         nodes_of[node.site_id].append(node)
     troubles_of: dict[int, list[Trouble]] = defaultdict(list)
@@ -226,7 +228,7 @@ def _views(
 
 def _facts(
     views: Sequence[SiteView],
-    nodes: Sequence[Node],
+    nodes: Sequence[NodeRow],
     states: Mapping[int, NodeState],
     troubles: Sequence[Trouble],
 ) -> Facts:

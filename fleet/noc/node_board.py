@@ -177,7 +177,7 @@ def _inlet_chart(node: Node, inlet: Sequence[Reading], span: Span) -> ChartCard:
 
 def _planned_chart(node: Node, plan: _Plan, chosen: Sequence[Reading], span: Span) -> ChartCard:
     # Of more devices than a chart can tell apart, those that are highest now.
-    highest = sorted(chosen, key=lambda reading: -reading.value)
+    highest = sorted(chosen, key=lambda reading: -reading.value)[:MOST_TRACES]
     metric = CATALOGUE[highest[0].metric]
     return chart_card(
         id=f"chart-{highest[0].metric.replace('.', '-').replace('_', '-')}",

@@ -7,6 +7,7 @@ so that the browser can let relative ages tick (`static/js/clock.js` uses the sa
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +15,9 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.template import Context
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -69,6 +71,32 @@ def icon(name: str, css: str = "") -> SafeString:
         f"{name} {css}".strip(),
         static("icons.svg"),
         name,
+    )
+
+
+@register.simple_tag
+def cells(views: Iterable[Any]) -> SafeString:
+    """Draw sites as unnamed cells, each with its words for those who do not see it.
+
+    Here rather than in a template: a thousand cells took a third of a second there.
+    """
+    pattern = reverse("noc:site", args=["slug"])
+    drawn = {name: icon(name) for name in STATE_WORDS}
+    return format_html_join(
+        "",
+        '<li><a class="cell {} live-value" href="{}" title="{}" aria-label="{}" id="cell-{}">'
+        "{}</a></li>",
+        (
+            (
+                view.state,
+                pattern.replace("slug", view.site.slug),
+                view.line,
+                view.line,
+                view.site.pk,
+                drawn[view.state],
+            )
+            for view in views
+        ),
     )
 
 

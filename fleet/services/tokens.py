@@ -40,7 +40,7 @@ class IssuedToken(NamedTuple):
         return f"<IssuedToken {self.token}>"
 
 
-def hash_token(text: str) -> str:
+def hash_token(*, text: str) -> str:
     """Return what is kept of a token: its SHA-256 in hex; the token itself is random enough."""
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -55,7 +55,7 @@ def create_agent_token(
         site=site,
         label=label,
         prefix=text[:_SHOWN_CHARACTERS],
-        token_hash=hash_token(text),
+        token_hash=hash_token(text=text),
         created_at=now,
     )
     _write_down("agent_token.created", token, now, by)

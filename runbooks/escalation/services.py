@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from fleet.queue import Job, enqueue_on_commit
 from runbooks.escalation.choice import Choice, choose
 from runbooks.escalation.plan import Step, forecast, read_steps
-from runbooks.models import Alert, AlertEvent, BrokenPromise, Escalation
+from runbooks.models import Alert, AlertEvent, BrokenPromise, Escalation, Page
 from runbooks.paging.outbox import cancel_pages, queue_page
 from runbooks.paging.people import owners_meant
 from runbooks.paging.promises import report_broken
@@ -62,10 +62,13 @@ def resume_escalation(*, alert: Alert, now: datetime) -> None:
     """Page again: the wait goes on where a pause interrupted it, otherwise from the first step.
 
     So a condition that comes and goes within one wait pages nobody twice, and one that comes
-    back later begins with the first step anew. People are looked up when a step is carried out.
+    back later, or before anybody was reached, begins with the first step anew. People are looked
+    up when a step is carried out.
     """
     rows = Escalation.objects.filter(alert=alert)
-    if rows.filter(state=State.STOPPED, next_due_at__gt=now).update(state=State.RUNNING):
+    reached = Page.objects.filter(alert=alert, sequence=OuterRef("sequence"), state=Page.State.SENT)
+    paused = rows.filter(Exists(reached), state=State.STOPPED, next_due_at__gt=now)
+    if paused.update(state=State.RUNNING):
         return
     rows.update(
         state=State.RUNNING,

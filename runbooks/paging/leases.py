@@ -29,7 +29,9 @@ def claim_page(
     Pages that another worker holds, and those to `busy_contacts`, are passed over.
     """
     due = Page.objects.select_for_update(skip_locked=True, no_key=True).filter(
-        Q(state=Page.State.PENDING) | Q(state=Page.State.LEASED, lease_expires_at__lte=now),
+        Q(state=Page.State.PENDING) | Q(lease_expires_at__lte=now),
+        # Said so that the partial index on due pages applies.
+        state__in=[Page.State.PENDING, Page.State.LEASED],
         next_attempt_at__lte=now,
     )
     page = due.exclude(contact__in=busy_contacts).order_by("next_attempt_at", "created_at").first()

@@ -2,7 +2,8 @@
 //
 // The server says {"event": "alert-changed", "id": 7, "site": 3}; the page hears `alert-changed`,
 // `alert-changed-7`, `site-changed` and `site-changed-3` on the body and fetches what it shows.
-// `live-changed` follows any of them, at most once a second. A heartbeat comes every 5 s through
+// `live-changed` follows: at most once a second for alerts, every 5 s for sites, whose readings
+// change all the time. A heartbeat comes every 5 s through
 // the same broker as the news, so that silence means what it looks like.
 
 import { durationWords, serverNow, setServerTime, utcTime } from "./clock.js";
@@ -11,7 +12,8 @@ const DELAYED_MS = 15_000;
 const OFF_MS = 30_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
-const COALESCE_MS = 1_000;
+const ALERTS_MS = 1_000;
+const SITES_MS = 5_000;
 
 const SIGNED_OUT = 4401;
 
@@ -25,6 +27,7 @@ const state = {
   isSignedOut: false,
   hasMissed: false,
   changeTimer: 0,
+  changeDueAt: Infinity,
   lastChangeAt: 0,
 };
 
@@ -32,15 +35,17 @@ function tell(name) {
   document.body.dispatchEvent(new CustomEvent(name, { bubbles: true }));
 }
 
-/** Say that something changed, at most once a second; a little noise keeps browsers apart. */
-export function tellChanged() {
-  if (state.changeTimer) return;
-  const earliest = state.lastChangeAt + COALESCE_MS - Date.now();
+/** Say that something changed, `every` milliseconds at most; a little noise keeps browsers apart. */
+export function tellChanged(every = ALERTS_MS) {
+  const dueAt = Math.max(state.lastChangeAt + every, Date.now()) + Math.random() * 120;
+  if (dueAt >= state.changeDueAt) return;
+  window.clearTimeout(state.changeTimer);
+  state.changeDueAt = dueAt;
   state.changeTimer = window.setTimeout(() => {
-    state.changeTimer = 0;
+    state.changeDueAt = Infinity;
     state.lastChangeAt = Date.now();
     tell("live-changed");
-  }, Math.max(earliest, 0) + Math.random() * 120);
+  }, dueAt - Date.now());
 }
 
 function tellResumed() {
@@ -82,7 +87,7 @@ function onMessage(event) {
       tell("site-changed");
       tell(`site-changed-${message.site}`);
     }
-    tellChanged();
+    tellChanged(message.event === "alert-changed" ? ALERTS_MS : SITES_MS);
   }
 }
 

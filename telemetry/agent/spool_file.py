@@ -142,7 +142,16 @@ def open_file(path: Path, *, nodes: Sequence[str], now_ms: int) -> tuple[SpoolFi
     The damaged file goes to `corrupt/` beside it. A file is made whole under another name before
     it takes its place, so that no crash in between leaves half a spool or hides a loss.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _open_or_replace(path, nodes=nodes, now_ms=now_ms)
+    except OSError as exc:
+        raise SpoolError(f"The spool {path} cannot be used: {exc.strerror}.") from exc
+
+
+def _open_or_replace(
+    path: Path, *, nodes: Sequence[str], now_ms: int
+) -> tuple[SpoolFile, list[Damage]]:
     successor = path.with_name(path.name + ".new")
     if not (successor.exists() and _is_sound(successor)):
         _remove(successor)

@@ -36,7 +36,7 @@ def identify(*, token: str) -> Identity | None:
     """Return whose token it is; None when it is unknown or was revoked."""
     if not token:
         return None
-    known = AgentToken.objects.filter(token_hash=hash_token(token), revoked_at__isnull=True)
+    known = AgentToken.objects.filter(token_hash=hash_token(text=token), revoked_at__isnull=True)
     row = known.values_list("pk", "site_id").first()
     return None if row is None else Identity(*row)
 

@@ -76,6 +76,8 @@ class ScriptedServer:
 
     acts: list[Act]
     max_size: int = 1 << 20
+    #: The server's wall clock, in seconds since 1970.
+    clock: Callable[[], float] = lambda: NOON
     url: str = ""
     hellos: list[Hello] = field(default_factory=list)
     headers: list[str | None] = field(default_factory=list)
@@ -221,7 +223,7 @@ class _Visit:
             case Ping():
                 self.server.pings.append(frame)
                 if self.act.is_answering_pings:
-                    await self._send(Pong(id=frame.id, wall_ms=round(NOON * 1000)))
+                    await self._send(Pong(id=frame.id, wall_ms=round(self.server.clock() * 1000)))
             case Pong():
                 self.server.pongs.append(frame)
             case _:
@@ -235,7 +237,7 @@ class _Visit:
             Welcome(
                 version=1,
                 session=str(self.number),
-                wall_ms=round(NOON * 1000),
+                wall_ms=round(self.server.clock() * 1000),
                 credit=self.act.credit,
                 max_frame_bytes=self.act.max_frame_bytes,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ async def start(folder: Path, server: str, *arguments: str) -> asyncio.subproces
 
 
 async def test_a_real_agent_reports_this_machine_and_stops_when_asked(tmp_path: Path) -> None:
-    server = ScriptedServer([Act()])
+    server = ScriptedServer([Act()], clock=time.time)
     async with server.running():
         process = await start(tmp_path, server.url)
         await server.until(lambda known: len(known.batches) >= 2 and len(known.states) >= 1)
@@ -81,7 +82,7 @@ async def test_a_real_agent_reports_this_machine_and_stops_when_asked(tmp_path: 
 
 
 async def test_once_measures_sends_and_ends(tmp_path: Path) -> None:
-    server = ScriptedServer([Act()])
+    server = ScriptedServer([Act()], clock=time.time)
     async with server.running():
         process = await start(tmp_path, server.url, "--once")
         async with asyncio.timeout(20):

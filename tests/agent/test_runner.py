@@ -16,10 +16,18 @@ import pytest
 
 from telemetry.agent.runner import AgentRunner
 from telemetry.agent.source import MeasuredNode, Sample, Source
-from telemetry.protocol import ReportedItem
+from telemetry.protocol import ReportedItem, Series
 from tests.agent.clocks import FakeClock
 from tests.agent.server import Act, ScriptedServer
-from tests.agent.worlds import MINUTE_MS, NOON_MS, PlainSource, TalkingSource, make_config
+from tests.agent.worlds import (
+    MINUTE_MS,
+    NOON_MS,
+    PlainSource,
+    TalkingSource,
+    closed_minute,
+    make_config,
+    make_spool,
+)
 
 MODEL = ReportedItem(kind="model", name="llama", version="1")
 
@@ -216,22 +224,27 @@ async def test_measuring_once_sends_everything_and_says_so(world: World) -> None
 
 
 async def test_a_spool_damaged_while_running_is_replaced(
-    world: World, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with world.running(sources=[PlainSource()]):
-        await world.run(60)
+    spool = make_spool(tmp_path)
+    wide = [Series("hw.temperature", "Cel", f"probe {number}") for number in range(1000)]
+    nodes = [f"node-{number}" for number in range(200)]
+    spool.write_span(closed_minute(-10, nodes=nodes, series=wide))
+    spool.close()
+    gate = asyncio.Event()
+    world = World(tmp_path, ScriptedServer([Act(credit=1, gate=gate)]))
+    async with world.server.running(), world.running(sources=[PlainSource()]):
         await world.server.until(lambda known: len(known.batches) == 1)
-        for path in world.folder.glob("spool.sqlite3*"):
-            path.write_bytes(b"noise" * 4096)
-        await world.clock.advance(60)
+        with (tmp_path / "spool.sqlite3").open("r+b") as file:
+            file.seek(8 * 4096)
+            file.write(b"\xff" * 3_500_000)
+        gate.set()
         await world.clock.until(lambda naps: naps == [5.0])
         await world.clock.advance(5)
-        await world.server.until(lambda known: len(known.hellos) == 2)
-        await world.run(60)
-        await world.server.until(lambda known: len(known.batches) >= 2)
+        await world.server.until(lambda known: len(known.gaps) > 0)
     assert "spool.damaged" in caplog.messages
     assert len({hello.epoch for hello in world.server.hellos}) == 2
-    assert [gap.cause for gap in world.server.gaps] == ["corrupt"]
+    assert {gap.cause for gap in world.server.gaps} == {"corrupt"}
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_each_event_is_told_to_the_page_by_name_and_by_id(
     )
     line.ends[-1].send("no JSON at all")
     line.say(**said)
-    page.clock.run_for(1_500)
+    page.clock.run_for(5_500)
     assert page.evaluate("[...window.heard].sort()") == heard
 
 

@@ -42,7 +42,7 @@ def test_a_token_is_long_safe_in_a_url_and_tells_what_it_is(issued: IssuedToken)
 
 def test_only_the_hash_of_a_token_is_kept(issued: IssuedToken) -> None:
     row = AgentToken.objects.values().get()
-    assert row["token_hash"] == hash_token(issued.text)
+    assert row["token_hash"] == hash_token(text=issued.text)
     assert issued.text not in map(str, row.values())
     assert issued.text.startswith(row["prefix"])
     assert issued.text not in repr(issued)

@@ -8,8 +8,10 @@ from runbooks.alerts.intake import take_in_findings
 from runbooks.alerts.services import (
     acknowledge_alert,
 )
+from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Alert, Escalation
 from tests.factories import NOON, make_site, make_user
+from tests.receiver import Receiver
 from tests.runbooks.world import (
     HIGH,
     LOW,
@@ -25,6 +27,7 @@ from tests.runbooks.world import (
     run,
     seconds,
     sentences_of,
+    site_paging,
     states_of_pages,
 )
 
@@ -75,14 +78,26 @@ def test_t2_the_same_key_counts_and_starts_no_second_escalation() -> None:
     assert "fired_again" in kinds_of(alert)
 
 
-def test_t2_what_comes_and_goes_within_one_wait_pages_nobody_twice() -> None:
-    finding = make_finding(site=make_site(policy=policy_of((["site_owner"], 300), repeat=1)))
+def test_t2_what_comes_and_goes_within_one_wait_pages_nobody_twice(receiver: Receiver) -> None:
+    finding = make_finding(site=site_paging(receiver))
     run(NOON)
     fire_again(clear(finding, now=LATER), now=LATER)
     run(LATER)
-    alert = alert_of(finding)
-    assert alert.pages.count() == 1
-    assert escalation_of(alert).next_due_at == NOON + seconds(300)
+    assert len(receiver.requests) == 1
+    assert escalation_of(alert_of(finding)).next_due_at == NOON + seconds(300)
+
+
+def test_t2_what_comes_back_before_anybody_was_reached_is_paged_at_once(
+    receiver: Receiver,
+) -> None:
+    finding = make_finding(site=site_paging(receiver))
+    take_in_findings(now=NOON)
+    advance_due_escalations(now=NOON)
+    clear(finding, now=NOON)
+    take_in_findings(now=NOON)
+    fire_again(finding, now=LATER)
+    run(LATER)
+    assert len(receiver.requests) == 1
 
 
 def test_t2_what_comes_back_after_the_wait_begins_with_the_first_step_anew() -> None:

@@ -130,6 +130,17 @@ def test_two_intakes_of_one_key_leave_one_alert_that_fires() -> None:
     assert set(alerts.values_list("condition", flat=True)) == {"firing"}
 
 
+def test_a_site_whose_findings_another_worker_takes_in_is_passed_over() -> None:
+    site = make_site()
+    for _ in range(2):
+        make_finding(site=site)
+    make_finding()
+    with transaction.atomic():
+        assert take_in_findings(now=NOON, limit=1) == 1
+        assert together(lambda: take_in_findings(now=NOON)) == [1]
+    assert take_in_findings(now=NOON) == 1
+
+
 def test_two_escalators_take_each_step_once() -> None:
     site = make_site()
     for _ in range(12):

@@ -17,7 +17,7 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from fleet.management.commands.sweep import Stage, run_stages
+from fleet.management.commands.sweep import Cycle, Stage, run_stages
 from runbooks.models import Alert, Page
 from runbooks.tasks import audit_promises, deliver_pages, escalate_due, take_in_findings
 from telemetry.models import DetectorState
@@ -86,10 +86,15 @@ def test_one_broken_stage_does_not_stop_the_others(caplog: pytest.LogCaptureFixt
     def break_down(now: datetime) -> None:
         raise RuntimeError("a fault of ours")
 
-    failed = run_stages([Stage("broken", break_down), Stage("fine", ran.append)])
-    assert failed == ["broken"]
+    cycle = run_stages([Stage("broken", break_down), Stage("fine", ran.append)])
+    assert cycle.failed == ["broken"]
     assert len(ran) == 1
     assert "a fault of ours" in caplog.text
+
+
+@pytest.mark.parametrize(("done", "has_more"), [(199, False), (200, True), (None, False)])
+def test_a_stage_that_did_all_it_may_has_more_to_do(done: int | None, has_more: bool) -> None:
+    assert run_stages([Stage("take in", lambda now: done, most=200)]).has_more is has_more
 
 
 def test_a_connection_that_the_database_closed_is_replaced_in_the_next_cycle(
@@ -97,13 +102,14 @@ def test_a_connection_that_the_database_closed_is_replaced_in_the_next_cycle(
 ) -> None:
     look = Stage("look", lambda now: Alert.objects.count())
 
-    def lose_the_connection_between_two_cycles() -> list[list[str]]:
+    def lose_the_connection_between_two_cycles() -> list[Cycle]:
         answers = [run_stages([look])]
         with connection.cursor() as cursor, pytest.raises(OperationalError):
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return [*answers, run_stages([look]), run_stages([look])]
 
-    assert in_another_connection(lose_the_connection_between_two_cycles) == [[], [], []]
+    cycles = in_another_connection(lose_the_connection_between_two_cycles)
+    assert [cycle.failed for cycle in cycles] == [[], [], []]
     assert caplog.records == []
 
 
@@ -113,7 +119,7 @@ def test_a_database_that_is_gone_is_logged_without_a_traceback(
     def ask(now: datetime) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    assert run_stages([Stage("ask", ask)]) == ["ask"]
+    assert run_stages([Stage("ask", ask)]).failed == ["ask"]
     record = caplog.records[0]
     assert (record.getMessage(), record.exc_info) == ("sweep.database_unavailable", None)
     assert record.levelno == logging.ERROR

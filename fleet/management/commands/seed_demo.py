@@ -120,8 +120,15 @@ def _seed_sites(owners: dict[str, Owner], policies: dict[str, EscalationPolicy])
 
 def _this_machine() -> world.DemoSite:
     return world.DemoSite(
-        *(world.THIS_MACHINE, "This machine", "mesh", "Here"),
-        *("The computer that runs this demo.", "UTC", "samira", "europe", 1),
+        slug=world.THIS_MACHINE,
+        name="This machine",
+        pattern="mesh",
+        region="Here",
+        place="The computer that runs this demo.",
+        time_zone="UTC",
+        owner="samira",
+        policy="europe",
+        nodes=1,
         models=(world.DOOR,),
     )
 

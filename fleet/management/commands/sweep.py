@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 #: How often the delivering lane looks for pages that are due, in seconds.
 LOOK_SECONDS = 1.0
+#: Sites, findings and steps a cycle; while there are more, the next cycle follows at once, so
+#: that a storm of one kind does not keep the others waiting.
+MOST = 200
 #: Pages per call; the next call follows at once while there are more.
 PAGES_A_CALL = 200
 MOST_CALLS_A_CYCLE = 20
@@ -39,24 +42,38 @@ PARTITIONS_EVERY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One thing the sweep does in each cycle; `run` takes the time."""
+    """One thing the sweep does in each cycle; `run` takes the time.
+
+    A stage that answers `most` or more has more to do than it did.
+    """
 
     name: str
     run: Callable[[datetime], object]
+    most: int | None = None
 
 
-def run_stages(stages: Sequence[Stage]) -> list[str]:
-    """Run each stage with the time it begins at; return the names of those that failed.
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What became of one cycle: the stages that failed, and whether there is more to do."""
+
+    failed: Sequence[str]
+    has_more: bool
+
+
+def run_stages(stages: Sequence[Stage]) -> Cycle:
+    """Run each stage with the time it begins at.
 
     A stage that fails is logged with its traceback and tried again in the next cycle; it does
     not keep the others from running.
     """
     failed = []
+    has_more = False
     for stage in stages:
         # Drops a connection that the server closed, so that a database that comes back is used.
         close_old_connections()
         try:
-            stage.run(timezone.now())
+            done = stage.run(timezone.now())
+            has_more |= stage.most is not None and isinstance(done, int) and done >= stage.most
         except (OperationalError, InterfaceError) as fault:
             # Without its traceback: a database that is gone would fill the log with them.
             logger.error(
@@ -67,7 +84,7 @@ def run_stages(stages: Sequence[Stage]) -> list[str]:
         except Exception:
             logger.exception("sweep.stage_failed", extra={"stage": stage.name})
             failed.append(stage.name)
-    return failed
+    return Cycle(failed=failed, has_more=has_more)
 
 
 class Partitions:
@@ -90,9 +107,9 @@ def deciding_stages() -> list[Stage]:
     partitions = Partitions()
     return [
         Stage("partitions", partitions.maintain),
-        Stage("evaluate", lambda now: jobs.evaluate_due(now=now)),
-        Stage("take in", lambda now: take_in_findings(now=now)),
-        Stage("escalate", lambda now: advance_due_escalations(now=now)),
+        Stage("evaluate", lambda now: jobs.evaluate_due(now=now, limit=MOST), MOST),
+        Stage("take in", lambda now: take_in_findings(now=now, limit=MOST), MOST),
+        Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
         Stage("audit", lambda now: audit_promises(now=now)),
     ]
 
@@ -127,9 +144,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         """Do one cycle, or cycle until told to end."""
         if once:
-            failed = run_stages([*deciding_stages(), *delivering_stages(self._stop.is_set)])
-            if failed:
-                raise CommandError(f"These stages failed: {', '.join(failed)}. The log says why.")
+            cycle = run_stages([*deciding_stages(), *delivering_stages(self._stop.is_set)])
+            if cycle.failed:
+                names = ", ".join(cycle.failed)
+                raise CommandError(f"These stages failed: {names}. The log says why.")
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
@@ -146,8 +164,8 @@ class Command(BaseCommand):
 
     def _cycle(self, stages: Sequence[Stage], seconds: float) -> None:
         while not self._stop.is_set():
-            run_stages(stages)
-            self._stop.wait(seconds)
+            if not run_stages(stages).has_more:
+                self._stop.wait(seconds)
         connections.close_all()
 
     def _end(self, number: int, frame: FrameType | None) -> None:

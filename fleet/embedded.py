@@ -44,6 +44,8 @@ class EmbeddedServices:
         self.is_durable = is_durable
         self._lock: int | None = None
         self._account = Account.unprivileged()
+        self.postgres: Child | None = None
+        self.redis: Child | None = None
         key = hashlib.sha256(str(self.home).encode()).hexdigest()[:10]
         # Socket paths end at 107 bytes, and root's own folders are closed to `nobody`.
         self._sockets = Path(tempfile.gettempdir()) / f"hearthwatch-{os.geteuid()}-{key}"
@@ -64,34 +66,53 @@ class EmbeddedServices:
         """PostgreSQL's folder; outside of `home` where the servers' account cannot enter that."""
         return (self.home if self._account.reaches(self.home) else self._outside) / "postgres"
 
-    def start(self) -> None:
-        """Start both; raise `EmbeddedError` with a sentence when that is not possible."""
+    def start(self, *, has_postgres: bool = True, has_redis: bool = True) -> None:
+        """Start both, or the one that is wanted; raise `EmbeddedError` when that cannot be."""
         self._take_lock()
         if not self._account.reaches(self.home):
             self._make_folder(self._outside)
         self._make_folder(self._sockets)
-        self.start_postgres()
-        self.start_redis()
+        if has_postgres:
+            self.start_postgres()
+        if has_redis:
+            self.start_redis()
 
     def stop(self) -> None:
-        """Stop both cleanly and let the folder go."""
-        self.redis.stop()
-        self.postgres.stop()
+        """Stop what runs, cleanly, and let the folder go."""
+        if self._lock is None:
+            # Somebody else holds the folder; its sockets are not ours to remove.
+            return
+        for server in (self.redis, self.postgres):
+            if server is not None:
+                server.stop()
         shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        os.close(self._lock)
+        self._lock = None
 
     def discard(self) -> None:
         """Remove all that is kept; the servers must be stopped."""
         for folder in (self.home, self._outside):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def mend(self) -> list[str]:
+        """Start again what has ended by itself; return the names."""
+        ended = []
+        for server, start in (
+            (self.postgres, self.start_postgres),
+            (self.redis, self.start_redis),
+        ):
+            if server is not None and not server.is_running():
+                ended.append(server.name)
+                start()
+        return ended
+
     @contextlib.contextmanager
-    def running(self) -> Iterator[EmbeddedServices]:
-        """Run both for the length of a `with` block."""
-        self.start()
+    def running(
+        self, *, has_postgres: bool = True, has_redis: bool = True
+    ) -> Iterator[EmbeddedServices]:
+        """Run both, or the one that is wanted, for the length of a `with` block."""
         try:
+            self.start(has_postgres=has_postgres, has_redis=has_redis)
             yield self
         finally:
             self.stop()

@@ -12,6 +12,8 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from fleet.hints import hints
+
 GROUP = "live"
 
 
@@ -25,10 +27,13 @@ class LiveEvent(StrEnum):
 def publish_on_commit(event: LiveEvent, *, site_id: int, id: int) -> None:
     """Tell the browsers, once the open transaction has committed, that `id` changed."""
 
-    def publish() -> None:
+    def send() -> None:
         layer = get_channel_layer()
         if layer is not None:
             message = {"type": event.value, "site": site_id, "id": id}
             async_to_sync(layer.group_send)(GROUP, message)
+
+    def publish() -> None:
+        hints.post(send)
 
     transaction.on_commit(publish, robust=True)

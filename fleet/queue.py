@@ -11,6 +11,8 @@ from enum import StrEnum
 from celery import current_app
 from django.db import transaction
 
+from fleet.hints import hints
+
 
 class Job(StrEnum):
     """The name of each background job, as Celery knows it."""
@@ -27,8 +29,11 @@ class Job(StrEnum):
 def enqueue_on_commit(job: Job, **kwargs: int | str | list[int]) -> None:
     """Ask a worker for `job` once the open transaction has committed."""
 
-    def enqueue() -> None:
+    def send() -> None:
         current_app.send_task(job.value, kwargs=kwargs)
 
-    # A nested function, not a partial: Django 5.2 cannot log a failing partial (#36487).
+    def enqueue() -> None:
+        hints.post(send)
+
+    # Nested functions, no partials: Django 5.2 cannot log a failing partial (#36487).
     transaction.on_commit(enqueue, robust=True)

@@ -48,13 +48,18 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         # Hints only: a browser that is 1,000 behind fetches the page anew anyway.
-        "CONFIG": {"hosts": [_REDIS_FOR_CHANNELS], "capacity": 1000, "expiry": 20},
+        # A read waits 5 s for news by itself; redis-py's own limit is 5 s too and would win.
+        "CONFIG": {
+            "hosts": [{"address": _REDIS_FOR_CHANNELS, "socket_timeout": 15}],
+            "capacity": 1000,
+            "expiry": 20,
+        },
     }
 }
 
 # --- ingest --------------------------------------------------------------------------------
 HEARTHWATCH_INGEST_CREDIT = env_int("HEARTHWATCH_INGEST_CREDIT", default=32, least=1, most=1024)
-HEARTHWATCH_INGEST_QUEUE_MB = env_int("HEARTHWATCH_INGEST_QUEUE_MB", default=32, least=1, most=1024)
+HEARTHWATCH_INGEST_QUEUE_MB = env_int("HEARTHWATCH_INGEST_QUEUE_MB", default=8, least=1, most=1024)
 HEARTHWATCH_GROUP_COMMIT_MILLISECONDS = env_int(
     "HEARTHWATCH_GROUP_COMMIT_MILLISECONDS", default=10, least=0, most=1000
 )
@@ -177,7 +182,15 @@ CONTENT_SECURITY_POLICY = {
 # --- jobs ----------------------------------------------------------------------------------
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 10}
+# A hint that cannot be sent at once is dropped: the sweep finds what it meant.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 10,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from fleet.queue import Job
+from runbooks.alerts.intake import follow_findings
 from runbooks.alerts.intake import take_in_findings as take_in
 from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations
@@ -15,7 +16,9 @@ from runbooks.paging.services import deliver_due_pages
 @shared_task(name=Job.TAKE_IN_FINDINGS)
 def take_in_findings() -> str:
     """Open, change and clear alerts after the findings that are owed to intake."""
-    return f"took in {take_in(now=timezone.now())} findings"
+    now = timezone.now()
+    taken = take_in(now=now)
+    return f"took in {taken} findings, {follow_findings(now=now)} alerts follow theirs"
 
 
 @shared_task(name=Job.ESCALATE_DUE)

@@ -89,8 +89,11 @@ class Codec:
         path = where.strip("`") or "$"
         try:
             kind = self._envelope_decoder.decode(data).type
-        except _UNREADABLE:
+        except msgspec.ValidationError:
             kind = ""
+        except _UNREADABLE:
+            # The rest is worse than what was found wrong first.
+            return ProtocolError(RejectCode.MALFORMED, f"{what} at {path}.", path)
         if kind not in _AGENT_TYPES:
             names = ", ".join(_AGENT_TYPES)
             return ProtocolError(

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
 from hypothesis import settings
 
 # Two shared cores: a slow example is no failure, and the same examples come each time.
 settings.register_profile("hearthwatch", deadline=None, derandomize=True)
 settings.load_profile("hearthwatch")
+
+
+@pytest.fixture(autouse=True)
+def _no_windows_are_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty the windows after a test that commits; Django leaves a table it did not make alone."""
+    yield
+    if "transactional_db" in request.fixturenames:
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE telemetry_window")

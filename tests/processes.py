@@ -62,6 +62,7 @@ class Processes:
             "web": [
                 *(python, "-m", "uvicorn", "fleet.asgi:application", "--port", str(self.port)),
                 *("--log-level", "warning", "--ws-max-size", "1048576"),
+                *("--ws-per-message-deflate", "false"),
                 *("--ws-ping-timeout", "120"),
             ],
             "worker": [

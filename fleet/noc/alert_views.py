@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fleet.access import Action, may
 from fleet.noc.alert_board import alert_board
+from fleet.noc.live_pages import live_page
 from fleet.noc.queue_board import queue_row
 from runbooks.alerts import services
 from runbooks.alerts.errors import AlertError, CloseReasonMissing, TextRefused
@@ -27,30 +28,35 @@ _NOT_ALLOWED = (
 _TYPED = ("reason", "text")
 
 
+@live_page
 @require_GET
 def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     """The alert page, or its changing part where the page asks for it."""
     return _show(request, alert_for(request.user, alert_id), timezone.now())
 
 
+@live_page
 @require_POST
 def alert_acknowledge(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Take the alert."""
     return _act(request, alert_id, services.acknowledge_alert)
 
 
+@live_page
 @require_POST
 def alert_release(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Give the alert back: its escalation begins anew."""
     return _act(request, alert_id, services.release_alert)
 
 
+@live_page
 @require_POST
 def alert_close(request: HttpRequest, alert_id: int) -> HttpResponse:
     """End the alert for good, with a reason."""
     return _act(request, alert_id, services.close_alert, reason=request.POST.get("reason", ""))
 
 
+@live_page
 @require_POST
 def alert_comment(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Leave a note in the timeline."""

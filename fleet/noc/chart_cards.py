@@ -118,18 +118,9 @@ def chart_card(
     `metric` says how values are written and drawn; the same number of queries for each series.
     """
     chosen = list(sources)[:MOST_TRACES]
-    traces = [_trace(source, span) for source in chosen]
     window = max((source.node.window_seconds for source in chosen), default=60.0)
-    frame = Frame(
-        metric=metric,
-        since=span.since.timestamp(),
-        until=span.until.timestamp(),
-        gap_seconds=_GAP_WINDOWS * max(window, span.seconds / _MOST_POINTS),
-        utc_offset=span.utc_offset.total_seconds(),
-        height=height,
-        limits=limits,
-        marks=marks,
-    )
+    traces = [_trace(source, span) for source in chosen]
+    frame = _frame(metric, span, window, height=height, limits=limits, marks=marks)
     found = [read_out(trace, metric, stroke=number) for number, trace in enumerate(traces)]
     readouts = [readout for readout in found if readout is not None]
     columns, rows = _table(traces, frame, span)
@@ -153,6 +144,27 @@ def coverage_words(*, node: Node, span: Span, span_words: str) -> str:
     share = min(1.0, seconds / span.seconds)
     # 99.6 % is not all of it: round towards what is missing.
     return f"{int(share * 100)} % of {span_words}"
+
+
+def _frame(
+    metric: Metric,
+    span: Span,
+    window: float,
+    *,
+    height: int,
+    limits: Sequence[LimitLine],
+    marks: Sequence[Mark],
+) -> Frame:
+    return Frame(
+        metric=metric,
+        since=span.since.timestamp(),
+        until=span.until.timestamp(),
+        gap_seconds=_GAP_WINDOWS * max(window, span.seconds / _MOST_POINTS),
+        utc_offset=span.utc_offset.total_seconds(),
+        height=height,
+        limits=limits,
+        marks=marks,
+    )
 
 
 def _trace(source: Source, span: Span) -> Trace:

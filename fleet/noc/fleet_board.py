@@ -63,7 +63,8 @@ class FleetBoard:
     promises: Sequence[BrokenPromise]
     promises_left_out: int
     newest_at: datetime | None
-    can_add_sites: bool
+    #: Whether sites added later will be seen too; an empty page says what to do by this.
+    sees_all: bool
 
     @property
     def headline(self) -> str:
@@ -123,7 +124,7 @@ def fleet_board(*, user: AnyUser, now: datetime) -> FleetBoard:
         promises=promises[:MOST_PROMISES],
         promises_left_out=max(len(promises) - MOST_PROMISES, 0),
         newest_at=max((n.last_received_at for n in nodes if n.last_received_at), default=None),
-        can_add_sites=bool(getattr(user, "is_superuser", False)),
+        sees_all=sees_every_site(user),
     )
 
 

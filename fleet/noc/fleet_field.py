@@ -124,16 +124,11 @@ def site_view(
     marks = _marks(nodes, states, troubles)
     is_active = site.status == Site.Status.ACTIVE
     is_tile = is_trouble or (is_active and is_unheard)
-    state = f"p{severity}" if severity else "ok"
-    if is_dark or (is_active and not is_trouble and any(mark != "ok" for mark in marks)):
-        state = "stale"
-    if is_tile and is_unheard and not severity:
-        state = "stale"
-    if not is_active and not is_tile:
-        state = "maint"
+    is_doubtful = is_active and not is_trouble and any(mark != "ok" for mark in marks)
+    is_stale = is_dark or is_doubtful or (is_tile and is_unheard and not severity)
     return SiteView(
         site=site,
-        state=state,
+        state=_state(severity, is_stale=is_stale, is_out=not is_active and not is_tile),
         is_tile=is_tile,
         line=_line(alert, worst, site, bool(nodes)) if is_tile else _cell_words(site, marks),
         since=alert.began_at if alert else worst.began_at if worst else None,
@@ -147,6 +142,15 @@ def site_view(
         is_dark=is_dark,
         is_unheard=is_unheard,
     )
+
+
+def _state(severity: int, *, is_stale: bool, is_out: bool) -> str:
+    """Return the mark of a site: out of service, out of contact, its worst trouble, or well."""
+    if is_out:
+        return "maint"
+    if is_stale:
+        return "stale"
+    return f"p{severity}" if severity else "ok"
 
 
 def _marks(

@@ -10,9 +10,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from fleet.noc.fleet_board import fleet_board
+from fleet.noc.live_pages import live_page
 
 
 @require_GET
+@live_page
 def fleet(request: HttpRequest) -> HttpResponse:
     """The fleet: the whole page, or the board alone where the page asks for it."""
     now = timezone.now()
@@ -22,6 +24,7 @@ def fleet(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@live_page
 def counts(request: HttpRequest) -> HttpResponse:
     """How many alerts of each severity are open, as the header shows them."""
     return render(request, "noc/_counts.html")

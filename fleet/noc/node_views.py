@@ -8,9 +8,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from fleet.access import node_for
+from fleet.noc.live_pages import live_page
 from fleet.noc.node_board import DEFAULT_WINDOW, WINDOWS, node_board
 
 
+@live_page
 @require_GET
 def node(request: HttpRequest, node_id: int) -> HttpResponse:
     """The node page, or its changing part where the page asks for it."""

@@ -9,10 +9,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from fleet.noc.live_pages import live_page
 from fleet.noc.queue_board import Filters, queue_board, queue_row
 from runbooks.alerts.selectors import alert_for
 
 
+@live_page
 @require_GET
 def alerts(request: HttpRequest) -> HttpResponse:
     """The queue: the whole page, or the list alone where the page asks for it."""
@@ -22,6 +24,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     return render(request, template, {"board": board, "now": now, "action_id": uuid4().hex})
 
 
+@live_page
 @require_GET
 def alert_row(request: HttpRequest, alert_id: int) -> HttpResponse:
     """One row of the queue."""

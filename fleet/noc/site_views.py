@@ -8,9 +8,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from fleet.access import site_for
+from fleet.noc.live_pages import live_page
 from fleet.noc.site_board import site_board
 
 
+@live_page
 @require_GET
 def site(request: HttpRequest, slug: str) -> HttpResponse:
     """The site page, or its changing part where the page asks for it."""

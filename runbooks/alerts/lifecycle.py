@@ -61,7 +61,8 @@ def open_alert(*, finding: Finding, now: datetime) -> Alert:
         previous=earlier.order_by("-closed_at", "-pk").first(),
     )
     logger.info("alert.opened", extra={"alert_id": alert.pk, "site": site.slug})
-    sentence = f"Opened as {word_for(finding.severity)}: {finding.summary} Runbook: {version}."
+    what = finding.summary.rstrip(".")
+    sentence = f"Opened as {word_for(finding.severity)}: {what}. Runbook: {version}."
     write_entry(alert=alert, kind=Kind.OPENED, sentence=sentence, now=now)
     begin_escalation(alert=alert, now=now)
     return alert

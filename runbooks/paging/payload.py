@@ -140,21 +140,25 @@ def _body(
             },
             "alert": alert,
             "site": _site(facts, at),
-            "node": (
-                None
-                if facts.node_name is None
-                else {"name": facts.node_name, "role": facts.node_role}
-            ),
+            "node": _node(facts),
             "owner": {"name": facts.owner_name},
             "runbook": _runbook(facts),
             "acknowledge_url": alert_url,
-            "next": (
-                None
-                if facts.next_at is None
-                else {"at": _utc(facts.next_at), "who": list(facts.next_who)}
-            ),
+            "next": _next(facts),
         },
     }
+
+
+def _node(facts: PageFacts) -> dict[str, Any] | None:
+    if facts.node_name is None:
+        return None
+    return {"name": facts.node_name, "role": facts.node_role}
+
+
+def _next(facts: PageFacts) -> dict[str, Any] | None:
+    if facts.next_at is None:
+        return None
+    return {"at": _utc(facts.next_at), "who": list(facts.next_who)}
 
 
 def _site(facts: PageFacts, at: datetime) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class SilentServerError(Exception):
     """The server said nothing for too long."""
 
 
+class NumbersReusedError(Exception):
+    """The spool was copied or restored; it goes on under a new epoch, with a new hello."""
+
+
 @dataclass(slots=True)
 class Progress:
     """What outlives a connection: how often it went well, and what the server asked for."""
@@ -84,6 +88,7 @@ class Connection:
         self._in_flight: dict[_Number, Offer] = {}
         self._resting: dict[_Number, Offer] = {}
         self._announced: set[str] = set()
+        self._is_epoch_over = False
         self._last_heard = clock.monotonic()
         self._rests: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -113,10 +118,13 @@ class Connection:
         while True:
             self._news.clear()
             free = min(self._credit - len(self._in_flight), OFFER_AT_ONCE)
-            offers = self._offers(free) if free > 0 else []
+            offers = self._offers(free) if free > 0 and not self._is_epoch_over else []
             for offer in offers:
                 await self._send_one(offer)
             if not offers:
+                if not self._in_flight and self._is_epoch_over:
+                    self._spool.start_new_epoch()
+                    raise NumbersReusedError("the spool was copied or restored")
                 if not self._in_flight and not self._resting:
                     self._progress.is_drained.set()
                 await self._news.wait()
@@ -189,6 +197,12 @@ class Connection:
             # Not terminal: the server asks for the set and, by `retry`, for the batch again.
             self._announced.discard(offer.set_hash)
             self._progress.set_refusals[offer.set_hash] += 1
+            return
+        if reject.code == RejectCode.SEQUENCE_REUSED and offer is not None:
+            # Nothing was stored, so nothing may be forgotten. What else is under way is answered
+            # first; then everything that is left goes out under a new epoch.
+            self._spool.take_back(lane=offer.lane, seq=offer.seq)
+            self._is_epoch_over = True
             return
         # Terminal: the acknowledgement that follows makes the spool forget it.
         self._spool.keep_rejected(reject, now_ms=round(self._clock.time() * 1000))

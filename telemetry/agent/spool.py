@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
@@ -140,6 +141,21 @@ class Spool:
                 self._file.run("DELETE FROM entry WHERE lane = ? AND seq = ?", (lane, seq))
                 for seq in seqs
             )
+
+    def take_back(self, *, lane: int, seq: int) -> None:
+        """Take an entry's number from it: it was used before for something else."""
+        with self._file.transaction():
+            self._entries.take_back(lane=lane, seq=seq)
+
+    def start_new_epoch(self) -> None:
+        """Begin numbering anew, under a new epoch, for all that waits."""
+        epoch = str(uuid.uuid4())
+        with self._file.transaction():
+            for lane, seq in self._file.rows("SELECT lane, seq FROM entry WHERE seq IS NOT NULL"):
+                self._entries.take_back(lane=lane, seq=seq)
+            self._file.run("DELETE FROM meta WHERE key LIKE 'next_seq_%'")
+            self._file.run("UPDATE meta SET value = ? WHERE key = 'epoch'", (epoch,))
+        self.epoch = epoch
 
     def keep_rejected(self, reject: Reject, *, now_ms: int) -> None:
         """Keep what the server said of a refused frame, and the frame's first bytes."""

@@ -186,6 +186,14 @@ class Entries:
             self._file.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", counter)
         return Offer(entry.id, lane, seq, entry.set_hash, payload)
 
+    def take_back(self, *, lane: int, seq: int) -> None:
+        """Take an entry's number from it; it gets another one when it is offered again."""
+        self._file.run(
+            "UPDATE entry SET seq = NULL, lane = CASE kind WHEN 'batch' THEN NULL ELSE 2 END"
+            " WHERE lane = ? AND seq = ?",
+            (lane, seq),
+        )
+
     def keep_rejected(self, reject: Reject, *, now_ms: int, payload: bytes = b"") -> None:
         """Keep a refusal with the first bytes of its frame; the oldest refusals make room."""
         rows = self._file.rows(

@@ -52,7 +52,7 @@ class SpoolDamagedError(SpoolError):
 
 
 class SpoolFullError(SpoolError):
-    """The disk takes no more."""
+    """The disk takes no more, for now: it is full, failing or read-only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,10 @@ def _named_errors(path: Path) -> Iterator[None]:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise SpoolDamagedError(f"The spool {path} is damaged ({exc}).") from exc
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise SpoolFullError(f"The spool {path} cannot grow ({exc}); free disk space.") from exc
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
+            raise SpoolFullError(
+                f"The spool {path} cannot be written ({exc}); look after the disk."
+            ) from exc
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise SpoolError(
                 f"Another program holds the spool {path}; stop it, or name another spool.path."

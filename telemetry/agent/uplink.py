@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,8 +14,15 @@ from websockets.typing import Subprotocol
 
 from telemetry.agent.clock import Clock
 from telemetry.agent.config import LOOPBACK_HOSTS, AgentConfig
-from telemetry.agent.connection import Connection, Progress, SilentServerError
+from telemetry.agent.connection import (
+    Connection,
+    NumbersReusedError,
+    Progress,
+    SilentServerError,
+)
 from telemetry.agent.spool import Spool
+from telemetry.agent.version import VERSION
+from telemetry.agent.spool_file import SpoolFullError
 from telemetry.codec import Codec
 from telemetry.protocol import (
     CLOSE_BAD_HELLO,
@@ -54,6 +60,19 @@ _REFUSED = {
 
 class _NotWelcomeError(Exception):
     """The server answered the hello with something else than a welcome."""
+
+
+#: How a connection may end besides a close and a refusal. An ImportError is a SOCKS proxy in the
+#: environment without the package for it; with a full disk the next attempt may do better.
+_ENDS = (
+    SpoolFullError,
+    OSError,
+    WebSocketException,
+    ImportError,
+    SilentServerError,
+    NumbersReusedError,
+    _NotWelcomeError,
+)
 
 
 def backoff_seconds(failures: int, *, jitter: Callable[[float], float]) -> float:
@@ -132,14 +151,7 @@ class Uplink:
         except InvalidStatus as exc:
             is_refused = exc.response.status_code in _REFUSED
             self._note_end(exc, exc.response.status_code)
-        except (
-            OSError,
-            WebSocketException,
-            ImportError,
-            SilentServerError,
-            _NotWelcomeError,
-        ) as exc:
-            # An ImportError is a SOCKS proxy in the environment without the package for it.
+        except _ENDS as exc:
             self._note_end(exc, None)
         finally:
             self._connection = None
@@ -166,7 +178,7 @@ class Uplink:
         hello = Hello(
             version=PROTOCOL_VERSION,
             agent=self._config.node,
-            agent_version=_own_version(),
+            agent_version=VERSION,
             epoch=epoch,
             wall_ms=round(self._clock.time() * 1000),
             nodes=list(self._describe_nodes()),
@@ -234,10 +246,3 @@ class Uplink:
             return
         event = "uplink.disconnected" if self.is_connected else "uplink.unreachable"
         logger.warning(event, extra={"error": f"{type(exc).__name__}: {exc}"})
-
-
-def _own_version() -> str:
-    try:
-        return metadata.version("hearthwatch")[:40]
-    except metadata.PackageNotFoundError:
-        return "unknown"

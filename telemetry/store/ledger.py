@@ -49,12 +49,13 @@ KNOWN = """
 """
 
 # Only forward: groups of two doors may commit in the other order, and GREATEST leaves NULL out.
+# The usual length of a window only grows here: an agent that stops sends a shorter one last, and
+# silence must not be judged by that. The hello says when it really became shorter.
 ADVANCE = """
     UPDATE fleet_node AS node
     SET last_received_at = greatest(node.last_received_at, fresh.received_at),
         last_window_end = greatest(node.last_window_end, fresh.window_end),
-        window_seconds = CASE WHEN node.last_window_end > fresh.window_end
-            THEN node.window_seconds ELSE fresh.seconds END
+        window_seconds = greatest(node.window_seconds, fresh.seconds)
     FROM (
         SELECT node_id, seconds, to_timestamp(received_ms / 1e3::float8) AS received_at,
                to_timestamp(end_ms / 1e3::float8) AS window_end

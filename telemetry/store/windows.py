@@ -37,6 +37,7 @@ LATEST_WINDOWS = f"""
         SELECT {COLUMNS} FROM telemetry_window
         WHERE node_id = node.id
           AND start >= coalesce(node.last_window_end - interval '1 hour', '-infinity')
+          AND flags & 1 = 0
         ORDER BY start DESC LIMIT 1
     ) AS newest
     WHERE node.id = ANY(%(node_ids)s::bigint[])
@@ -144,6 +145,7 @@ def _copy_out(query: str, values: dict[str, Any]) -> list[WindowRecord]:
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,
-        cursor.copy(statement, values) as copy,
+        # Django's debugging cursor takes no parameters here, psycopg's own does.
+        cursor.cursor.copy(statement, values) as copy,
     ):
         return parse_rows([bytes(row) for row in copy])

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,12 @@ class World:
         """Let time pass in steps that leave room for the network."""
         for _ in range(seconds // 10):
             await self.clock.advance(10)
+
+    async def run_until(self, condition: Callable[[], bool]) -> None:
+        """Let time pass until something in another thread has had its effect."""
+        async with asyncio.timeout(20):
+            while not condition():
+                await self.clock.advance(10)
 
 
 @pytest.fixture
@@ -186,9 +192,7 @@ async def test_a_slow_source_holds_nobody_up_and_the_first_report_waits_for_it(
         assert world.server.states == []
         assert stuck.times_asked == 1
         stuck.may_answer.set()
-        async with asyncio.timeout(20):
-            while not world.server.states:
-                await world.run(10)
+        await world.run_until(lambda: len(world.server.states) > 0)
     assert world.server.states[0].items == [MODEL]
 
 
@@ -234,7 +238,7 @@ async def test_a_spool_damaged_while_running_is_replaced(
     gate = asyncio.Event()
     world = World(tmp_path, ScriptedServer([Act(credit=1, gate=gate)]))
     async with world.server.running(), world.running(sources=[PlainSource()]):
-        await world.server.until(lambda known: len(known.batches) == 1)
+        await world.server.until(lambda known: len(known.arrivals) == 1)
         with (tmp_path / "spool.sqlite3").open("r+b") as file:
             file.seek(8 * 4096)
             file.write(b"\xff" * 3_500_000)

@@ -1,23 +1,14 @@
-"""The uplink against a real server that is away, breaks off, waits, refuses."""
+"""What waits in the spool reaches a real server once, in order, within its credit."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
-
-import pytest
 
 from telemetry.agent.config import AgentConfig
 from telemetry.agent.spool import Spool
-from telemetry.agent.uplink import BACKOFF_CAP_SECONDS, Uplink, backoff_seconds
 from telemetry.protocol import (
     Ack,
-    Bye,
-    HelloNode,
-    Ping,
     Reject,
     RejectCode,
     Retry,
@@ -25,7 +16,8 @@ from telemetry.protocol import (
     StateReport,
 )
 from tests.agent.clocks import FakeClock
-from tests.agent.server import TOKEN, Act, Numbered, ScriptedServer, ack, hang_up, say_nothing
+from tests.agent.server import Act, Numbered, ScriptedServer, ack, hang_up, say_nothing
+from tests.agent.uplinks import reconnect, talking
 from tests.agent.worlds import (
     MINUTE_MS,
     NOON_MS,
@@ -34,50 +26,6 @@ from tests.agent.worlds import (
     make_spool,
     write_minutes,
 )
-
-
-@asynccontextmanager
-async def talking(
-    server: ScriptedServer, spool: Spool, clock: FakeClock, config: AgentConfig
-) -> AsyncIterator[Uplink]:
-    """An uplink at work; its jitter is always the whole ceiling."""
-    async with server.running():
-        uplink = Uplink(
-            AgentConfig(**{**vars(config), "server": server.url}),
-            clock=clock,
-            describe_nodes=lambda: [HelloNode(name="edge-01", boot_id="boot-1")],
-            jitter=lambda ceiling: ceiling,
-        )
-        task = asyncio.create_task(uplink.run(spool))
-        try:
-            yield uplink
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> AgentConfig:
-    return make_config(tmp_path)
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Spool:
-    return make_spool(tmp_path)
-
-
-async def reconnect(server: ScriptedServer, clock: FakeClock) -> None:
-    """Let the agent notice the end of its connection and wait out its delay."""
-    attempts = server.attempts
-    # Pings nap for 10 s; the uplink's own delay in these tests is something else.
-    await clock.until(lambda naps: bool(naps) and naps != [10.0])
-    await clock.advance(max(clock.naps))
-    await server.until(lambda known: known.attempts > attempts)
 
 
 async def test_every_window_arrives_once_from_a_server_that_is_away_and_breaks_off(
@@ -263,6 +211,31 @@ async def test_a_set_the_server_does_not_know_is_announced_again(
     assert spool.rejected() == []
 
 
+async def test_a_restored_spool_goes_on_under_a_new_epoch_and_loses_nothing(
+    tmp_path: Path, spool: Spool, clock: FakeClock, config: AgentConfig
+) -> None:
+    def refuse_old_numbers(frame: Numbered, before: int) -> list[ServerFrame]:
+        number = Ack(lane=frame.lane, seqs=[frame.seq], stored=1)
+        if len(server.hellos) > 1 or frame.seq > 2:
+            return [number]
+        reused = Reject(
+            code=RejectCode.SEQUENCE_REUSED, message="Used.", lane=frame.lane, seq=frame.seq
+        )
+        return [reused, number]
+
+    write_minutes(spool, range(-6, 0))
+    first_epoch = spool.epoch
+    server = ScriptedServer([Act(answer=refuse_old_numbers)])
+    async with talking(server, spool, clock, config) as uplink:
+        await reconnect(server, clock)
+        await uplink.drained()
+    old = {seq for (epoch, _, seq) in server.ledger if epoch == first_epoch and seq > 2}
+    new = [seq for (epoch, _, seq) in server.ledger if epoch == spool.epoch]
+    assert spool.epoch != first_epoch
+    assert len(old) + len(new) == 6
+    assert spool.waiting() == 0
+
+
 async def test_a_series_set_is_announced_once_a_connection(
     spool: Spool, clock: FakeClock, config: AgentConfig
 ) -> None:
@@ -277,73 +250,6 @@ async def test_a_series_set_is_announced_once_a_connection(
         async with asyncio.timeout(20):
             await uplink.drained()
     assert [number for number, _ in server.announcements] == [1, 2]
-
-
-async def test_the_token_goes_in_the_header_and_never_into_the_log(
-    spool: Spool, clock: FakeClock, config: AgentConfig, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="telemetry")
-    server = ScriptedServer([Act(close_code=4401)])
-    async with talking(server, spool, clock, config):
-        await clock.until(lambda naps: bool(naps))
-        assert max(clock.naps) >= BACKOFF_CAP_SECONDS
-    assert server.headers == [f"Bearer {TOKEN}"]
-    assert "uplink.refused" in caplog.messages
-    assert all(TOKEN not in str(vars(record)) for record in caplog.records)
-    assert TOKEN not in repr(config)
-
-
-async def test_after_a_lost_connection_the_first_delay_is_spread(
-    spool: Spool, clock: FakeClock, config: AgentConfig
-) -> None:
-    write_minutes(spool, [-1])
-    server = ScriptedServer([Act()])
-    async with talking(server, spool, clock, config) as uplink:
-        await uplink.drained()
-        await server.hang_up()
-        await clock.until(lambda naps: naps == [config.reconnect_spread_seconds])
-
-
-async def test_the_server_may_send_the_agent_away_for_a_while(
-    spool: Spool, clock: FakeClock, config: AgentConfig
-) -> None:
-    bye = Bye(code="busy", message="Come back later.", after_ms=90_000)
-    server = ScriptedServer([Act(after_welcome=[bye])])
-    async with talking(server, spool, clock, config):
-        await server.until(lambda known: len(known.hellos) == 1)
-        await server.say(Ping(id=7, wall_ms=0))
-        await server.until(lambda known: [pong.id for pong in known.pongs] == [7])
-        await server.hang_up()
-        await clock.until(lambda naps: bool(naps) and max(naps) >= 90)
-
-
-async def test_a_server_that_falls_silent_is_left(
-    spool: Spool, clock: FakeClock, config: AgentConfig
-) -> None:
-    server = ScriptedServer([Act(is_answering_pings=False), Act()])
-    async with talking(server, spool, clock, config):
-        await clock.until(lambda naps: naps == [10.0])
-        for count in range(1, 4):
-            await clock.advance(10)
-            await server.until(lambda known, wanted=count: len(known.pings) == wanted)
-        await clock.advance(10)
-        await reconnect(server, clock)
-        await server.until(lambda known: len(known.hellos) == 2)
-
-
-async def test_a_server_that_answers_pings_is_kept(
-    spool: Spool, clock: FakeClock, config: AgentConfig
-) -> None:
-    server = ScriptedServer([Act()])
-    async with talking(server, spool, clock, config):
-        await clock.until(lambda naps: naps == [10.0])
-        for count in range(1, 8):
-            await clock.advance(10)
-            await server.until(lambda known, wanted=count: len(known.pings) == wanted)
-            # A second exchange, so that the agent has surely read the answer to its ping.
-            await server.say(Ping(id=count, wall_ms=0))
-            await server.until(lambda known, wanted=count: len(known.pongs) == wanted)
-    assert server.attempts == 1
 
 
 async def test_a_way_that_takes_only_small_frames_gets_small_frames(
@@ -374,21 +280,6 @@ async def test_a_frame_that_breaks_the_line_by_its_size_comes_again_in_parts(
     assert sorted(server.committed_windows) == [(node, NOON_MS - MINUTE_MS) for node in nodes]
 
 
-async def test_words_of_a_newer_server_are_passed_over(
-    spool: Spool, clock: FakeClock, config: AgentConfig, caplog: pytest.LogCaptureFixture
-) -> None:
-    write_minutes(spool, [-1])
-    gate = asyncio.Event()
-    server = ScriptedServer([Act(gate=gate)])
-    async with talking(server, spool, clock, config) as uplink:
-        await server.until(lambda known: len(known.batches) == 1)
-        await server.say_bytes(b"\x81\xa4type\xa6future")
-        gate.set()
-        async with asyncio.timeout(20):
-            await uplink.drained()
-    assert "uplink.frame_not_understood" in caplog.messages
-
-
 async def test_batches_too_old_by_the_servers_clock_are_given_up_as_a_gap(
     tmp_path: Path, clock: FakeClock
 ) -> None:
@@ -401,25 +292,3 @@ async def test_batches_too_old_by_the_servers_clock_are_given_up_as_a_gap(
         await uplink.drained()
     assert [(gap.cause, gap.windows) for gap in server.gaps] == [("evicted", 2)]
     assert len(server.batches) == 1
-
-
-@pytest.mark.parametrize(
-    ("failures", "ceiling"), [(1, 1.0), (2, 2.0), (6, 32.0), (7, 60.0), (50, 60.0), (5000, 60.0)]
-)
-def test_the_delay_is_capped_before_it_is_jittered(failures: int, ceiling: float) -> None:
-    asked: list[float] = []
-
-    def half(most: float) -> float:
-        asked.append(most)
-        return most / 2
-
-    assert backoff_seconds(failures, jitter=half) == ceiling / 2
-    assert asked == [ceiling]
-
-
-def test_agents_that_fail_together_for_long_do_not_come_back_together() -> None:
-    shares: Sequence[float] = (0.1, 0.5, 0.9)
-    delays = [
-        backoff_seconds(20, jitter=lambda ceiling, share=share: share * ceiling) for share in shares
-    ]
-    assert delays == [6.0, 30.0, 54.0]

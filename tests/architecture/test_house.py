@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 
 import pytest
 
@@ -12,6 +13,7 @@ from fleet.live import LiveEvent
 from fleet.noc.consumers import LiveConsumer
 from fleet.queue import Job
 from runbooks.library.document import FINDING_KINDS
+from telemetry.agent.version import VERSION
 from telemetry.models import Finding
 from tests.architecture.tree import PACKAGES, ROOT, functions, name_of, python_files
 
@@ -77,6 +79,11 @@ def test_every_live_event_has_a_handler() -> None:
 
 def test_the_telemetry_package_file_stays_empty_for_the_agent() -> None:
     assert (ROOT / "telemetry/__init__.py").read_text() == ""
+
+
+def test_the_agent_tells_the_version_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
 
 
 def test_runbooks_and_detectors_know_the_same_kinds_of_finding() -> None:

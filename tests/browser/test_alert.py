@@ -161,6 +161,17 @@ def test_a_chart_out_of_sight_is_not_drawn(open_page: OpenPage) -> None:
     expect(page.locator("#proof-chart .js-line").last).to_be_visible()
 
 
+def test_another_time_window_is_another_address_without_a_reload(open_page: OpenPage) -> None:
+    node = hot_node()
+    page = open_page(operator(), reverse("noc:node", args=[node.pk]))
+    page.evaluate(KEPT)
+    page.get_by_role("link", name="1 h", exact=True).click()
+    expect(page.get_by_text("of the last 1 h.")).to_be_visible()
+    expect(page).to_have_url(re.compile("window=1h$"))
+    expect(page.locator("#chart-inlet .js-line").last).to_be_visible()
+    assert page.evaluate("window.kept") is True
+
+
 def test_the_queue_is_worked_by_keys_alone(open_page: OpenPage) -> None:
     alert = hot_alert()
     page = open_page(operator(), reverse("noc:alerts"))

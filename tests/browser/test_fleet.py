@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from fleet.models import Site
 from runbooks.models import Alert
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, find_chromium
 from tests.browser.screens import elsewhere, faults_at_every_size, settle
 from tests.factories import make_user
 
@@ -181,3 +181,12 @@ def test_a_demo_login_is_filled_in_by_one_press(open_page: OpenPage) -> None:
     page.locator("[data-username=noc]").click()
     page.keyboard.press("Enter")
     page.wait_for_url("**/alerts/")
+
+
+def test_without_a_browser_the_tests_fail_and_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PLAYWRIGHT_CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(pytest.fail.Exception, match="No Chromium was found"):
+        find_chromium()

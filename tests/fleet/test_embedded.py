@@ -107,6 +107,35 @@ def test_a_second_start_of_the_same_folder_says_who_holds_it(
         make_services(tmp_path).start()
 
 
+def test_a_refused_second_start_leaves_the_first_one_alone(
+    tmp_path: Path, make_services: Make
+) -> None:
+    first, second = make_services(tmp_path), make_services(tmp_path)
+    with first.running():
+        with pytest.raises(EmbeddedError), second.running():
+            pass
+        assert redis.Redis.from_url(first.redis_url).ping()
+
+
+def test_one_of_the_two_may_come_from_elsewhere(tmp_path: Path, make_services: Make) -> None:
+    services = make_services(tmp_path)
+    with services.running(has_postgres=False):
+        assert services.postgres is None
+        assert redis.Redis.from_url(services.redis_url).ping()
+    assert not services.cluster.exists()
+
+
+def test_mending_starts_what_was_killed_and_nothing_else(
+    tmp_path: Path, make_services: Make
+) -> None:
+    services = make_services(tmp_path)
+    with services.running():
+        assert services.mend() == []
+        services.redis.kill()
+        assert services.mend() == ["Redis"]
+        assert redis.Redis.from_url(services.redis_url).ping()
+
+
 def test_the_servers_end_with_a_parent_that_was_killed_and_the_next_start_works(
     tmp_path: Path, make_services: Make
 ) -> None:

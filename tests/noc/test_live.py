@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -74,11 +75,12 @@ async def publish(event: LiveEvent, *, site: int, id: int) -> None:
 
 
 async def hear(communicator: WebsocketCommunicator, event: str) -> dict[str, Any]:
-    """Return the next message of a kind."""
-    while True:
-        message: dict[str, Any] = json.loads(await communicator.receive_from(timeout=5))
-        if message["event"] == event:
-            return message
+    """Return the next message of a kind; heartbeats alone do not keep the test waiting."""
+    async with asyncio.timeout(10):
+        while True:
+            message: dict[str, Any] = json.loads(await communicator.receive_from(timeout=5))
+            if message["event"] == event:
+                return message
 
 
 async def test_somebody_not_signed_in_is_told_so_and_let_go() -> None:
@@ -168,9 +170,10 @@ async def test_a_line_of_somebody_switched_off_is_closed() -> None:
 
 async def hear_close(line: WebsocketCommunicator) -> None:
     """Read on until the line is closed, and check why."""
-    said = await line.receive_output(timeout=5)
-    while said["type"] == "websocket.send":
+    async with asyncio.timeout(10):
         said = await line.receive_output(timeout=5)
+        while said["type"] == "websocket.send":
+            said = await line.receive_output(timeout=5)
     assert said == {"type": "websocket.close", "code": 4401}
 
 

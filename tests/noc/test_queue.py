@@ -11,11 +11,22 @@ from django.urls import reverse
 
 from fleet.models import Owner
 from fleet.noc.queue_board import Filters, QueueBoard, queue_board
+from runbooks.alerts.intake import take_in_findings
 from runbooks.alerts.services import acknowledge_alert, close_alert
 from runbooks.models import Alert, EscalationPolicyVersion, RunbookVersion
+from telemetry.models import Finding
 from tests.factories import NOON, make_contact, make_node, make_owner, make_site, make_user
 from tests.noc.detail_world import HTMX, NOW, counted_queries, hot_alert, signed_in, stop_clock
-from tests.runbooks.world import HIGH, LOW, URGENT, make_alert, make_library, policy_of, word
+from tests.runbooks.world import (
+    HIGH,
+    LOW,
+    URGENT,
+    clear,
+    make_alert,
+    make_library,
+    policy_of,
+    word,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +137,15 @@ def test_nobody_is_paged_next_for_what_somebody_has() -> None:
     alert = make_alert()
     acknowledge_alert(alert=alert, by=user, now=NOW)
     [row] = board_of(user).bands[1].rows
+    assert (row.next_at, row.next_names) == (None, "")
+
+
+def test_nobody_is_paged_next_for_trouble_that_is_over() -> None:
+    alert = hot_alert()
+    clear(Finding.objects.get(), now=NOW)
+    take_in_findings(now=NOW)
+    [row] = board_of(make_user("operator")).bands[0].rows
+    assert row.alert == alert
     assert (row.next_at, row.next_names) == (None, "")
 
 

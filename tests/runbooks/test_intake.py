@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleet.models import Site
-from runbooks.alerts.intake import take_in_findings
+from runbooks.alerts.intake import follow_findings, take_in_findings
 from runbooks.models import Alert, RunbookVersion
 from telemetry.models import Finding
 from tests.factories import NOON, make_site
@@ -162,3 +162,26 @@ def test_two_sites_with_one_fingerprint_are_two_alerts() -> None:
     make_finding(fingerprint="site.dark")
     run(NOON)
     assert Alert.objects.count() == 2
+
+
+def test_an_open_alert_says_what_its_finding_says_by_now_and_pages_nobody_for_it() -> None:
+    finding = make_finding(summary="Inlet 36 °C, limit 35 °C")
+    run(NOON)
+    before = kinds_of(alert_of(finding))
+    Finding.objects.filter(pk=finding.pk).update(
+        summary="Inlet 39 °C, limit 35 °C", evidence={"value": 39.0}, updated_at=LATER
+    )
+    assert follow_findings(now=LATER) == 1
+    alert = alert_of(finding)
+    assert alert.summary == "Inlet 39 °C, limit 35 °C"
+    assert alert.evidence == {"value": 39.0}
+    assert kinds_of(alert) == before
+    assert follow_findings(now=LATER + seconds(1)) == 0
+
+
+def test_a_cleared_finding_changes_its_alert_no_more() -> None:
+    finding = make_finding(summary="Inlet 36 °C, limit 35 °C")
+    run(NOON)
+    clear(finding, now=LATER)
+    Finding.objects.filter(pk=finding.pk).update(summary="other", updated_at=LATER)
+    assert follow_findings(now=LATER) == 0

@@ -156,7 +156,7 @@ def test_the_real_sweep_outlives_the_loss_of_its_database_connections(
 def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
     make_fresh_finding(receiver)
     assert [job() for job in (take_in_findings, escalate_due, deliver_pages, audit_promises)] == [
-        "took in 1 findings",
+        "took in 1 findings, 0 alerts follow theirs",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
         "found 0 broken promises",

@@ -41,7 +41,10 @@ class Command(BaseCommand):
         _refuse_taken_port(port)
         services = EmbeddedServices(home / "services")
         try:
-            with services.running():
+            with services.running(
+                has_postgres="DATABASE_URL" not in os.environ,
+                has_redis="REDIS_URL" not in os.environ,
+            ):
                 _Demo(services, home.resolve(), port, has_incidents=not no_incidents).run()
         except EmbeddedError as exc:
             raise CommandError(str(exc)) from None
@@ -87,13 +90,13 @@ class _Demo:
             key.touch(mode=0o600)
             key.write_text(secrets.token_urlsafe(50))
         defaults = {
+            "DATABASE_URL": self.services.database_url,
+            "REDIS_URL": self.services.redis_url,
             "HEARTHWATCH_DEMO": "true",
             "HEARTHWATCH_HOLD_SCALE": "0.1",
             "HEARTHWATCH_PAGE_HOSTS": "127.0.0.0/8",
         }
         fixed = {
-            "DATABASE_URL": self.services.database_url,
-            "REDIS_URL": self.services.redis_url,
             "HEARTHWATCH_SECRET_KEY_FILE": str(key),
             "HEARTHWATCH_HOME": str(self.home),
             "HEARTHWATCH_BASE_URL": self.url,
@@ -101,7 +104,9 @@ class _Demo:
             "HEARTHWATCH_DEMO_PAGER_PORT": str(self.pager_port),
             "PYTHONUNBUFFERED": "1",
         }
-        return {**defaults, **os.environ, **fixed}
+        env = {**defaults, **os.environ, **fixed}
+        env.pop("HEARTHWATCH_SECRET_KEY", None)
+        return env
 
     def _prepare(self) -> None:
         for what, *command in (
@@ -130,6 +135,7 @@ class _Demo:
         web = [
             *(python, "-m", "uvicorn", "fleet.asgi:application", "--port", str(self.port)),
             *("--log-level", "warning", "--ws-max-size", "1048576"),
+            *("--ws-per-message-deflate", "false"),
             *("--ws-ping-timeout", "120", "--timeout-graceful-shutdown", "5"),
         ]
         # Solo workers: one process each, so the demo fits a small machine.
@@ -170,12 +176,8 @@ class _Demo:
 
     def _mend(self) -> None:
         """Start again what has ended; a demo must survive a kill -9 of any part."""
-        if not self.services.postgres.is_running():
-            _say("PostgreSQL has ended; starting it again.")
-            self.services.start_postgres()
-        if not self.services.redis.is_running():
-            _say("Redis has ended; starting it again.")
-            self.services.start_redis()
+        for name in self.services.mend():
+            _say(f"{name} had ended and was started again.")
         for child in self.children:
             if not child.is_running():
                 _say(f"{child.name} has ended; starting it again. Its log: {child.log}")

@@ -1,7 +1,8 @@
 """`manage.py sweep`: the promise behind every hint. Needs PostgreSQL and nothing else.
 
-Two lanes: one decides (detect, take in, escalate, audit), one delivers, so that a receiver that
-answers slowly never keeps a step from being taken. Whatever a broker lost, a cycle finds.
+Three lanes: one detects, one decides (take in, escalate, audit), one delivers, so that neither a
+backlog of telemetry nor a receiver that answers slowly ever keeps a step from being taken.
+Whatever a broker lost, a cycle finds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
-from runbooks.alerts.intake import take_in_findings
+from runbooks.alerts.intake import follow_findings, take_in_findings
 from runbooks.auditor import audit_promises
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.paging.services import deliver_due_pages
@@ -102,12 +103,19 @@ class Partitions:
         self._next_at = now + PARTITIONS_EVERY
 
 
-def deciding_stages() -> list[Stage]:
+def detecting_stages() -> list[Stage]:
     """Return what the first lane does, in this order."""
     partitions = Partitions()
     return [
         Stage("partitions", partitions.maintain),
         Stage("evaluate", lambda now: jobs.evaluate_due(now=now, limit=MOST), MOST),
+    ]
+
+
+def deciding_stages() -> list[Stage]:
+    """Return what the second lane does, in this order."""
+    return [
+        Stage("follow", lambda now: follow_findings(now=now)),
         Stage("take in", lambda now: take_in_findings(now=now, limit=MOST), MOST),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
         Stage("audit", lambda now: audit_promises(now=now)),
@@ -115,7 +123,7 @@ def deciding_stages() -> list[Stage]:
 
 
 def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
-    """Return what the second lane does."""
+    """Return what the third lane does."""
 
     def deliver(now: datetime) -> None:
         for _ in range(MOST_CALLS_A_CYCLE):
@@ -144,7 +152,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         """Do one cycle, or cycle until told to end."""
         if once:
-            cycle = run_stages([*deciding_stages(), *delivering_stages(self._stop.is_set)])
+            stages = [*detecting_stages(), *deciding_stages()]
+            cycle = run_stages([*stages, *delivering_stages(self._stop.is_set)])
             if cycle.failed:
                 names = ", ".join(cycle.failed)
                 raise CommandError(f"These stages failed: {names}. The log says why.")
@@ -152,15 +161,20 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         self.stdout.write(f"Sweeping every {settings.HEARTHWATCH_SWEEP_SECONDS} s. Ctrl-C ends it.")
-        courier = threading.Thread(
-            target=self._cycle,
-            args=(delivering_stages(self._stop.is_set), LOOK_SECONDS),
-            name="deliver",
-        )
-        courier.start()
-        self._cycle(deciding_stages(), float(settings.HEARTHWATCH_SWEEP_SECONDS))
-        courier.join()
+        period = float(settings.HEARTHWATCH_SWEEP_SECONDS)
+        lanes = [
+            self._lane("detect", detecting_stages(), period),
+            self._lane("deliver", delivering_stages(self._stop.is_set), LOOK_SECONDS),
+        ]
+        self._cycle(deciding_stages(), period)
+        for lane in lanes:
+            lane.join()
         self.stdout.write("The sweep has ended; nothing was left half done.")
+
+    def _lane(self, name: str, stages: Sequence[Stage], seconds: float) -> threading.Thread:
+        lane = threading.Thread(target=self._cycle, args=(stages, seconds), name=name)
+        lane.start()
+        return lane
 
     def _cycle(self, stages: Sequence[Stage], seconds: float) -> None:
         while not self._stop.is_set():

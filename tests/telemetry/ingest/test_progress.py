@@ -111,7 +111,20 @@ def test_a_live_window_moves_its_node_forward(desk: Desk) -> None:
     desk.windows(20, 10)
     assert desk.node.last_received_at == NOON
     assert desk.node.last_window_end == before_noon(10)
-    assert desk.node.window_seconds == 10
+
+
+def test_a_last_short_window_does_not_shorten_what_silence_is_judged_by(desk: Desk) -> None:
+    def send(seq: int, seconds: float) -> float:
+        start_ms = milliseconds(before_noon(30 - seq))
+        desk.take(make_batch(seq, make_window(start_ms=start_ms, seconds=seconds)))
+        desk.node.refresh_from_db()
+        return desk.node.window_seconds
+
+    Node.objects.filter(pk=desk.node.pk).update(window_seconds=10)
+    desk.session.know_nodes({"node-1": desk.node.pk})
+    assert send(1, 10) == 10
+    assert send(2, 0.5) == 10
+    assert send(3, 20) == 20
 
 
 def test_an_older_live_window_moves_nothing_back(desk: Desk) -> None:

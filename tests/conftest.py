@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -14,9 +15,9 @@ settings.load_profile("hearthwatch")
 
 
 @pytest.fixture(autouse=True)
-def _no_windows_are_left(request: pytest.FixtureRequest) -> Iterator[None]:
+def _no_windows_are_left(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     """Empty the windows after a test that commits; Django leaves a table it did not make alone."""
     yield
     if "transactional_db" in request.fixturenames:
-        with connection.cursor() as cursor:
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE telemetry_window")

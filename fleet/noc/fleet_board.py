@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from django.db.models import Count, Q, QuerySet
 
 from fleet.access import Action, sites_visible_to, sites_where
-from fleet.models import Node, ReportedState, Site
+from fleet.models import Membership, Node, ReportedState, Site
 from fleet.noc.fleet_answers import Answer, Facts, Trouble, four_answers
 from fleet.noc.fleet_field import NodeRow, Region, SiteView, regions_of, site_view, tally_of
 from fleet.noc.fleet_people import Answerer, Holder, answerers, holders_of
@@ -63,8 +63,8 @@ class FleetBoard:
     promises: Sequence[BrokenPromise]
     promises_left_out: int
     newest_at: datetime | None
-    #: Whether sites added later will be seen too; an empty page says what to do by this.
-    sees_all: bool
+    #: There is no site, and the reader will see those added later.
+    awaits_sites: bool
 
     @property
     def headline(self) -> str:
@@ -124,8 +124,14 @@ def fleet_board(*, user: AnyUser, now: datetime) -> FleetBoard:
         promises=promises[:MOST_PROMISES],
         promises_left_out=max(len(promises) - MOST_PROMISES, 0),
         newest_at=max((n.last_received_at for n in nodes if n.last_received_at), default=None),
-        sees_all=sees_every_site(user),
+        awaits_sites=not sites and _sees_later_sites(user),
     )
+
+
+def _sees_later_sites(user: AnyUser) -> bool:
+    if user.pk is None or getattr(user, "is_superuser", False):
+        return user.pk is not None
+    return Membership.objects.filter(user_id=user.pk, site__isnull=True).exists()
 
 
 @dataclass(frozen=True, slots=True)

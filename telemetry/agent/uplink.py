@@ -21,8 +21,8 @@ from telemetry.agent.connection import (
     SilentServerError,
 )
 from telemetry.agent.spool import Spool
-from telemetry.agent.version import VERSION
 from telemetry.agent.spool_file import SpoolFullError
+from telemetry.agent.version import VERSION
 from telemetry.codec import Codec
 from telemetry.protocol import (
     CLOSE_BAD_HELLO,

@@ -323,7 +323,8 @@ def test_whoever_may_only_look_is_offered_no_act(get_page: GetPage) -> None:
 
 
 def test_an_empty_fleet_says_the_next_step(get_page: GetPage, client: Client) -> None:
-    assert "Ask an administrator for a role" in get_page(None)
+    assert "You have no role at any site yet." in get_page(None)
+    assert "make demo" in get_page("operator")
     client.force_login(make_user(is_superuser=True))
     assert "make demo" in client.get("/").content.decode()
 

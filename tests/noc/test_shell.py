@@ -224,8 +224,12 @@ def test_what_others_wrote_is_as_they_published_it() -> None:
 def test_a_page_that_is_not_there_says_so_in_the_frame(client: Client) -> None:
     answer = signed_in(client).get("/sites/nowhere/")
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.content.decode()
+    assert "There is no such site, or you may not see it." in answer.content.decode()
     assert 'class="bar"' in answer.content.decode()
+
+
+def test_an_address_that_leads_nowhere_is_told_in_words(client: Client) -> None:
+    assert "This address leads to no page." in page(signed_in(client), "/nowhere/")
 
 
 def test_a_broken_page_says_that_paging_goes_on(client: Client) -> None:

@@ -27,7 +27,7 @@ from telemetry.protocol import (
 )
 
 SERIES = [Series("bench.metric", "1", f"d{number}") for number in range(48)]
-NODES_PER_GATEWAY = 64
+NODES_PER_GATEWAY = 256
 
 
 @dataclass
@@ -45,7 +45,7 @@ def packed(values: list[float]) -> bytes:
 
 
 class Gateway:
-    """One connection that speaks for 64 nodes; `per_second` bounds its batches, 0 means none."""
+    """One connection that speaks for 256 nodes; `per_second` bounds its batches, 0 means none."""
 
     def __init__(self, url: str, token: str, tally: Tally, *, per_second: float) -> None:
         self.url = url

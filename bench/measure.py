@@ -24,7 +24,7 @@ from fleet.services.tokens import create_agent_token
 from runbooks.library.services import publish_builtin_library
 from runbooks.models import Alert
 from telemetry.models import Finding
-from tests.factories import make_contact, make_owner, make_site
+from tests.factories import make_contact, make_node, make_owner, make_site
 from tests.processes import Processes
 
 GATEWAYS = 4
@@ -38,12 +38,14 @@ def now() -> datetime:
 
 
 def make_gateways() -> list[str]:
-    """Make one site with 64 nodes for each gateway; return their tokens."""
+    """Make one site with 256 nodes for each gateway; return their tokens."""
     tokens = []
     for _ in range(GATEWAYS):
         site = make_site()
         Node.objects.bulk_create(
-            Node(site=site, name=f"n{number}") for number in range(NODES_PER_GATEWAY)
+            # Not watched: this measures ingest alone.
+            Node(site=site, name=f"n{number}", is_watched=False)
+            for number in range(NODES_PER_GATEWAY)
         )
         tokens.append(create_agent_token(site=site, label="bench", now=now())[1])
     return tokens
@@ -86,7 +88,8 @@ def measure_paging(processes: Processes, receiver: Receiver, *, title: str) -> t
     """Return how long after an alert's COMMIT its first page arrives."""
     owner = make_owner()
     make_contact(owner=owner, url=receiver.url)
-    site = make_site(owner=owner)
+    # A site that nobody watches has its findings withdrawn.
+    site = make_node(site=make_site(owner=owner)).site
     before = len(receiver.arrivals)
     for number in range(ALERTS):
         make_finding(site, number)

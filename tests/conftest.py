@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from hypothesis import settings
 
 # Two shared cores: a slow example is no failure, and the same examples come each time.
 settings.register_profile("hearthwatch", deadline=None, derandomize=True)
 settings.load_profile("hearthwatch")
+
+# Hashing a password well takes a quarter of a second, and every made user has one.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

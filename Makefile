@@ -34,18 +34,18 @@ test-flows: setup ## Run the tests that start and kill real processes
 test-browser: setup ## Run the tests in a real Chromium
 	$(BIN)/python -m pytest tests/browser
 
-check: lint types imports ## Format, lint, types, imports, Django checks, missing migrations
+check: setup lint types imports ## Format, lint, types, imports, Django checks, missing migrations
 	$(BIN)/python -m tests.with_services manage.py check --fail-level WARNING
 	$(BIN)/python -m tests.with_services manage.py makemigrations --check --dry-run
 
-lint:
+lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types:
+types: setup
 	$(BIN)/python -m tests.with_services -m mypy
 
-imports:
+imports: setup
 	$(BIN)/lint-imports --no-cache
 
 fix: setup ## Format and mend what can be mended

@@ -15,7 +15,10 @@ settings.register_profile("hearthwatch", deadline=None, derandomize=True)
 settings.load_profile("hearthwatch")
 
 # Hashing a password well takes a quarter of a second, and every made user has one.
-django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+django_settings.PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,27 +21,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from fleet.models import Site
 from runbooks.models import Alert
 from tests.browser.screens import elsewhere
+from tests.chromium import FLAGS, find_chromium
 from tests.factories import make_user
 from tests.noc.fleet_world import make_fleet, make_incidents
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
 OpenPage = Callable[..., Page]
-
-
-def find_chromium() -> str:
-    """Return the path of a Chromium, or fail the tests with a sentence: no browser, no proof."""
-    given = os.environ.get("PLAYWRIGHT_CHROMIUM")
-    found = given or next(filter(None, map(shutil.which, NAMES)), None)
-    if not found or not Path(found).exists():
-        pytest.fail(
-            "No Chromium was found, so the screens are not tested. Install one (Debian: apt "
-            "install chromium) or set PLAYWRIGHT_CHROMIUM to its program.",
-            pytrace=False,
-        )
-    return found
 
 
 @pytest.fixture(scope="package")

@@ -14,8 +14,9 @@ from telemetry.models import SeriesSet, WindowRow
 from telemetry.protocol import Series, series_hash
 from telemetry.store import WINDOW_LATE, WindowBlock, copy_windows
 
-HOURS = 24
-WINDOW_SECONDS = 120
+#: Hours before the start: from, to, and how long a window is, in seconds. The last hours are
+#: finer, as a chart of them looks closer.
+STRETCHES = ((24, 3, 120), (3, 0, 20))
 #: How long the nodes had been up when the demo began, in seconds.
 UPTIME_SECONDS = 9 * 86_400.0
 
@@ -29,15 +30,19 @@ def write_history(*, now: datetime) -> int:
         for index in range(site.nodes):
             node = nodes[site.slug, f"node-{index + 1}"]
             if node.pk not in known:
-                blocks.append(_past_of(node, Room(site.inlet, seed=number), index, now))
+                room = Room(site.inlet, seed=number)
+                blocks += [_past_of(node, room, index, now, part) for part in STRETCHES]
     with connection.cursor() as cursor:
         copy_windows(cursor, blocks)
     return sum(len(block) for block in blocks)
 
 
-def _past_of(node: Node, room: Room, index: int, now: datetime) -> WindowBlock:
-    end = int(now.timestamp()) // WINDOW_SECONDS * WINDOW_SECONDS
-    starts = range(end - HOURS * 3600, end, WINDOW_SECONDS)
+def _past_of(
+    node: Node, room: Room, index: int, now: datetime, stretch: tuple[int, int, int]
+) -> WindowBlock:
+    first_hour, last_hour, seconds = stretch
+    end = int(now.timestamp()) // 120 * 120
+    starts = range(end - first_hour * 3600, end - last_hour * 3600, seconds)
     rows = [
         read_node(
             room,
@@ -54,7 +59,7 @@ def _past_of(node: Node, room: Room, index: int, now: datetime) -> WindowBlock:
         series_set_id=_series_set_of(rows[0]).pk,
         node_ids=np.full(len(rows), node.pk, dtype=np.int64),
         start_ms=start_ms,
-        seconds=np.full(len(rows), WINDOW_SECONDS, dtype=np.float32),
+        seconds=np.full(len(rows), seconds, dtype=np.float32),
         flags=np.full(len(rows), WINDOW_LATE, dtype=np.int16),
         received_ms=np.full(len(rows), int(now.timestamp() * 1000), dtype=np.int64),
         n=np.ones(values.shape, dtype=np.int32),

@@ -25,6 +25,10 @@ django_settings.PASSWORD_HASHERS = [
 def _no_windows_are_left(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     """Empty the windows after a test that commits; Django leaves a table it did not make alone."""
     yield
-    if "transactional_db" in request.fixturenames:
+    mark = request.node.get_closest_marker("django_db")
+    commits = "transactional_db" in request.fixturenames or bool(
+        mark and mark.kwargs.get("transaction")
+    )
+    if commits:
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE telemetry_window")

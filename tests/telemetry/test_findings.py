@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from fleet.hints import hints
 from fleet.live import GROUP
 from fleet.models import Site
 from fleet.queue import Job
@@ -63,6 +64,7 @@ def broker() -> Any:
 
 def heard_by(layer: InMemoryChannelLayer) -> list[dict[str, Any]]:
     """Return what the browsers were told."""
+    hints.wait_until_sent()
     queue = layer.channels.get("browser")
     return [] if queue is None else [queue.get_nowait()[1] for _ in range(queue.qsize())]
 
@@ -83,6 +85,7 @@ def test_saying_the_same_again_is_no_news(browser: InMemoryChannelLayer, broker:
     site = make_site()
     record_detections(site=site, detections=[say()], now=NOON)
     heard_by(browser)
+    hints.wait_until_sent()
     broker.flushdb()
     assert not record_detections(site=site, detections=[say()], now=LATER)
     assert Finding.objects.get().updated_at == NOON
@@ -96,6 +99,7 @@ def test_another_reading_is_told_to_browsers_but_not_to_the_alerts(
     site = make_site()
     record_detections(site=site, detections=[say()], now=NOON)
     heard_by(browser)
+    hints.wait_until_sent()
     broker.flushdb()
     warmer = say(summary="Inlet air 29.0 °C, limit 27.0 °C", evidence={"value": 29.0})
     assert record_detections(site=site, detections=[warmer], now=LATER) == Recorded(changed=1)
@@ -109,10 +113,12 @@ def test_another_reading_is_told_to_browsers_but_not_to_the_alerts(
 def test_a_change_of_severity_must_be_heard_by_the_alerts(broker: Any) -> None:
     site = make_site()
     record_detections(site=site, detections=[say()], now=NOON)
+    hints.wait_until_sent()
     broker.flushdb()
     record_detections(site=site, detections=[say(severity=URGENT)], now=LATER)
     finding = Finding.objects.get()
     assert (finding.severity, finding.revision) == (URGENT, 2)
+    hints.wait_until_sent()
     assert Job.TAKE_IN_FINDINGS.encode() in broker.lindex("celery", 0)
 
 

@@ -11,6 +11,7 @@ import pytest
 from kombu import Connection, Queue
 
 from fleet.celery import app
+from fleet.hints import hints as outgoing
 from fleet.models import Node
 from fleet.queue import Job
 from telemetry.ingest.arrival import Greeting
@@ -161,6 +162,7 @@ def asked() -> Iterator[Callable[[], list[dict[str, Any]]]]:
         queue.purge()
 
         def take() -> list[dict[str, Any]]:
+            outgoing.wait_until_sent()
             messages = list(iter(lambda: queue.get(no_ack=True), None))
             return [{message.headers["task"]: message.payload[1]} for message in messages]
 

@@ -59,8 +59,9 @@ def server(django_db_setup: None) -> Iterator[str]:
     process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[listening.fileno()])
     listening.close()
     yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(20)
+    # Killed, not asked: a browser's open line may hold a graceful end for longer than we wait.
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture

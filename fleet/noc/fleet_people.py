@@ -9,8 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from fleet.models import Owner, Site
-from fleet.noc.people import names_behind, people_meant, spell_people
-from runbooks.escalation.plan import forecast, read_steps
+from fleet.noc.people import names_behind, next_step_of, people_meant, spell_people
 from runbooks.models import Alert, Escalation
 
 MOST_PEOPLE = 4
@@ -53,7 +52,7 @@ def holders_of(alerts: Sequence[Alert]) -> dict[int, Holder]:
 
     The alerts come with `site__owner`, `acknowledged_by` and `escalation__policy_version`.
     """
-    coming = {alert.pk: _next_step(alert) for alert in alerts}
+    coming = {alert.pk: next_step_of(alert) for alert in alerts}
     words = {word for _, notify in coming.values() for word in notify}
     names = names_behind(words)
     holders = {}
@@ -98,21 +97,3 @@ def _holder(alert: Alert, people: str, at: datetime | None) -> Holder:
     escalation: Escalation | None = getattr(alert, "escalation", None)
     is_spent = escalation is not None and escalation.state == Escalation.State.EXHAUSTED
     return Holder("spent" if is_spent else "none")
-
-
-def _next_step(alert: Alert) -> tuple[datetime | None, tuple[str, ...]]:
-    """Return when the running escalation's next step is due and the words of whom it pages."""
-    escalation: Escalation | None = getattr(alert, "escalation", None)
-    if escalation is None or escalation.state != Escalation.State.RUNNING:
-        return None, ()
-    if escalation.next_due_at is None:
-        return None, ()
-    steps = read_steps(escalation.policy_version.steps)
-    coming = forecast(
-        steps,
-        step_index=escalation.step_index,
-        rounds_left=escalation.rounds_left,
-        next_due_at=escalation.next_due_at,
-    )
-    index, at = next(iter(coming), (None, None))
-    return (at, steps[index].notify) if index is not None else (None, ())

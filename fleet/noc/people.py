@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from fleet.models import Owner, Site
+from runbooks.escalation.plan import advance, read_steps
+from runbooks.models import Alert, Escalation
 
 
 def names_behind(words: Collection[str]) -> dict[str, str]:
@@ -31,3 +34,22 @@ def spell_people(people: Sequence[str]) -> str:
     if len(people) > 2:
         return f"{people[0]} and {len(people) - 1} more"
     return " and ".join(people)
+
+
+def next_step_of(alert: Alert) -> tuple[datetime | None, tuple[str, ...]]:
+    """Return when the next step is due and the words of whom it pages; nothing when none is."""
+    escalation: Escalation | None = getattr(alert, "escalation", None)
+    if escalation is None or escalation.next_due_at is None:
+        return None, ()
+    if escalation.state != Escalation.State.RUNNING:
+        return None, ()
+    steps = read_steps(escalation.policy_version.steps)
+    decision = advance(
+        steps,
+        step_index=escalation.step_index,
+        rounds_left=escalation.rounds_left,
+        now=escalation.next_due_at,
+    )
+    if decision.step is None:
+        return None, ()
+    return escalation.next_due_at, steps[decision.step].notify

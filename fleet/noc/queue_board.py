@@ -13,10 +13,9 @@ from django.http import QueryDict
 
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
 from fleet.models import Site
-from fleet.noc.people import names_behind, people_meant, spell_people
+from fleet.noc.people import names_behind, next_step_of, people_meant, spell_people
 from runbooks.alerts.selectors import alerts_visible_to, counts_for
-from runbooks.escalation.plan import advance, read_steps
-from runbooks.models import Alert, Escalation
+from runbooks.models import Alert
 
 Answer = Literal["", "waiting", "mine", "others"]
 
@@ -238,7 +237,7 @@ def _rows(alerts: Sequence[Alert], user: AnyUser) -> list[Row]:
     mine_to_answer = set(
         sites_where(user, Action.RESPOND).filter(pk__in=site_ids).values_list("pk", flat=True)
     )
-    due = {alert.pk: _next_step(alert) for alert in alerts}
+    due = {alert.pk: next_step_of(alert) for alert in alerts}
     names = names_behind({word for _, words in due.values() for word in words})
     return [
         Row(
@@ -250,22 +249,3 @@ def _rows(alerts: Sequence[Alert], user: AnyUser) -> list[Row]:
         )
         for alert in alerts
     ]
-
-
-def _next_step(alert: Alert) -> tuple[datetime | None, tuple[str, ...]]:
-    """Return when the next step is due and the words of whom it pages; nothing when none is."""
-    escalation: Escalation | None = getattr(alert, "escalation", None)
-    if escalation is None or escalation.next_due_at is None:
-        return None, ()
-    if escalation.state != Escalation.State.RUNNING:
-        return None, ()
-    steps = read_steps(escalation.policy_version.steps)
-    decision = advance(
-        steps,
-        step_index=escalation.step_index,
-        rounds_left=escalation.rounds_left,
-        now=escalation.next_due_at,
-    )
-    if decision.step is None:
-        return None, ()
-    return escalation.next_due_at, steps[decision.step].notify

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connections
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -20,6 +17,7 @@ from runbooks.library.services import publish_builtin_library
 from runbooks.models import Alert
 from runbooks.models import Page as Notice
 from tests.browser.conftest import OpenPage
+from tests.browser.screens import elsewhere
 from tests.factories import NOON, make_node, make_user
 from tests.noc.detail_world import EVIDENCE
 from tests.runbooks.world import make_alert
@@ -54,19 +52,6 @@ def hot_alert(**overrides: Any) -> Alert:
         "evidence": EVIDENCE,
     }
     return make_alert(**(fields | overrides))
-
-
-def elsewhere(act: Callable[[], object]) -> None:
-    """Do something as another process would: this thread belongs to the browser's event loop."""
-
-    def do_it() -> None:
-        try:
-            act()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(do_it).result()
 
 
 def acknowledge(alert: Alert, by: Any) -> None:

@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleet.settings")
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
@@ -16,6 +16,7 @@ from django.urls import path
 django_application = get_asgi_application()
 
 from fleet.noc.consumers import LiveConsumer  # noqa: E402
+from fleet.noc.origin import OwnPagesOnly  # noqa: E402
 from telemetry.ingest.process import lifespan  # noqa: E402
 from telemetry.ingest.routing import websocket_urlpatterns  # noqa: E402
 
@@ -28,7 +29,9 @@ application = ProtocolTypeRouter(
                 *websocket_urlpatterns,
                 path(
                     "ws/live/",
-                    AllowedHostsOriginValidator(AuthMiddlewareStack(LiveConsumer.as_asgi())),
+                    OwnPagesOnly(
+                        AuthMiddlewareStack(LiveConsumer.as_asgi()), settings.ALLOWED_HOSTS
+                    ),
                 ),
             ]
         ),

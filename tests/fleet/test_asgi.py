@@ -25,6 +25,7 @@ async def test_a_page_of_another_site_cannot_open_the_live_socket() -> None:
     page = WebsocketCommunicator(application, "/ws/live/", headers=headers)
     is_open, _code = await page.connect()
     assert not is_open
+    await page.wait()
 
 
 async def test_an_agent_needs_no_origin_and_no_session() -> None:

@@ -126,7 +126,7 @@ def _nobody_reachable(late: datetime) -> Broken:
     )
     broken: Broken = {}
     for alert in alerts[:MOST_OF_A_KIND]:
-        number = _unreachable_step(alert, alert.site)
+        number = _unreachable_step(alert, alert.site, late)
         if number:
             broken[f"site {alert.site.slug}"] = (
                 f"{alert.site}: nobody of step {number} of {alert.policy_version.policy} can be "
@@ -135,13 +135,13 @@ def _nobody_reachable(late: datetime) -> Broken:
     return broken
 
 
-def _unreachable_step(alert: Alert, site: Site) -> int | None:
+def _unreachable_step(alert: Alert, site: Site, now: datetime) -> int | None:
     try:
         steps = read_steps(alert.policy_version.steps)
     except PlanError:
         return 1  # Nobody is reached by a policy that cannot be read.
     for number, step in enumerate(steps, start=1):
-        if not reachable(owners_meant(step.notify, site=site)):
+        if not reachable(owners_meant(step.notify, site=site, at=now)):
             return number
     return None
 

@@ -35,16 +35,22 @@ class Recorded:
 
 @transaction.atomic(savepoint=False)
 def record_detections(
-    *, site: Site, detections: Iterable[Detection], now: datetime, has_new_windows: bool = False
+    *,
+    site: Site,
+    detections: Iterable[Detection],
+    now: datetime,
+    has_new_windows: bool = False,
+    source: Finding.Source = Finding.Source.DETECTOR,
 ) -> Recorded:
     """Write what the detectors said of one site, in the order they said it.
 
     A firing detection opens the finding of its fingerprint or refreshes the open one; one that no
     longer fires clears it. Saying the same again changes nothing. Browsers are told once, when
     something changed or `has_new_windows`; intake is asked for when an alert must hear of it.
+    What `source` opened is left alone by the evaluation of detectors unless it is theirs.
     """
     said = list(detections)
-    ledger = _Ledger(site, said, now)
+    ledger = _Ledger(site, said, now, source)
     for detection in said:
         ledger.take(detection)
     recorded = ledger.write()
@@ -58,8 +64,11 @@ def record_detections(
 class _Ledger:
     """The open findings of one site while detections are applied to them."""
 
-    def __init__(self, site: Site, said: Sequence[Detection], now: datetime) -> None:
+    def __init__(
+        self, site: Site, said: Sequence[Detection], now: datetime, source: Finding.Source
+    ) -> None:
         self._site = site
+        self._source = source
         self._now = now
         fingerprints = {_fingerprint(detection) for detection in said}
         # Locked in one order, so that two who record for one site cannot wait for each other.
@@ -100,6 +109,7 @@ class _Ledger:
         finding = Finding(
             site=self._site,
             node_id=None if detection.node is None else self._node_ids.get(detection.node),
+            source=self._source,
             kind=detection.kind,
             fingerprint=_fingerprint(detection),
             severity=detection.severity,

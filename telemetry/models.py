@@ -185,6 +185,15 @@ class Finding(models.Model):
         DISK_FULL = "disk.full", "Disk nearly full"
         MEMORY_PRESSURE = "memory.pressure", "Memory pressure"
         METRIC_THRESHOLD = "metric.threshold", "Threshold passed"
+        HEARTBEAT_LATE = "heartbeat.late", "Heartbeat late"
+        EXTERNAL_ALERT = "external.alert", "External alert"
+
+    class Source(models.TextChoices):
+        """Who says so, and alone may say that it is over."""
+
+        DETECTOR = "detector"
+        HEARTBEAT = "heartbeat"
+        ALERTMANAGER = "alertmanager"
 
     class Severity(models.IntegerChoices):
         """Ordered on purpose: a lower number is more urgent."""
@@ -197,6 +206,7 @@ class Finding(models.Model):
     node = models.ForeignKey(
         Node, null=True, blank=True, on_delete=models.CASCADE, related_name="findings"
     )
+    source = models.CharField(max_length=20, choices=Source.choices, default=Source.DETECTOR)
     kind = models.CharField(max_length=40, choices=Kind.choices)
     fingerprint = models.CharField(max_length=300)
     severity = models.PositiveSmallIntegerField(choices=Severity.choices)

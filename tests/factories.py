@@ -35,6 +35,7 @@ def make_contact(**overrides: Any) -> Contact:
         "label": "pager",
         "url": "http://127.0.0.1:9/pager",
         "secret": secret_from("pager"),
+        "tested_at": NOON,
     }
     if "owner" not in overrides:
         fields["owner"] = make_owner()

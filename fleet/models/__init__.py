@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from fleet.models.access import AgentToken, Membership
+from fleet.models.access import AgentToken, ApiToken, Membership
 from fleet.models.audit import AuditEntry
 from fleet.models.desired import DesiredState, ReportedState
+from fleet.models.maintenance import MaintenanceWindow
 from fleet.models.site import Contact, Node, Owner, Site
 
 __all__ = [
     "AgentToken",
+    "ApiToken",
     "AuditEntry",
     "Contact",
     "DesiredState",
+    "MaintenanceWindow",
     "Membership",
     "Node",
     "Owner",

@@ -40,6 +40,33 @@ class Membership(models.Model):
         return f"{self.user} is {self.get_role_display().lower()} at {self.site or 'all sites'}"
 
 
+class ApiToken(models.Model):
+    """One secret with which a program acts for a user, within scopes; only its hash is kept."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    label = models.CharField(max_length=80)
+    #: The first characters, for people to tell tokens apart.
+    prefix = models.CharField(max_length=12)
+    token_hash = models.CharField(max_length=64, unique=True)
+    #: What it may do: `alerts:read`, `alerts:write`, `silences:write`.
+    scopes = models.JSONField(default=list)
+    #: Where alerts without a `site` label belong.
+    site = models.ForeignKey(
+        Site, null=True, blank=True, on_delete=models.CASCADE, related_name="api_tokens"
+    )
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["user", "created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.prefix}…)"
+
+
 class AgentToken(models.Model):
     """One secret with which the agents of one site sign on; only its hash is kept."""
 

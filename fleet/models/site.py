@@ -42,21 +42,43 @@ class Owner(models.Model):
 
 
 class Contact(models.Model):
-    """One endpoint at which an owner can be paged; the first enabled one is tried first."""
+    """One endpoint at which an owner can be paged; the first working one is tried first.
+
+    It works when people left it switched on, its receiver has not gone, and a test page got
+    through to it as it is now.
+    """
 
     class Kind(models.TextChoices):
-        WEBHOOK = "webhook"
+        WEBHOOK = "webhook", "Signed webhook"
+        PAGERDUTY = "pagerduty", "PagerDuty"
+        ALERTMANAGER = "alertmanager", "Alertmanager"
+        SLACK = "slack", "Slack"
+        TEAMS = "teams", "Microsoft Teams"
+        WEB_PUSH = "web_push", "Web Push"
+        EMAIL = "email", "Email"
+        APPRISE = "apprise", "Apprise"
 
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, related_name="contacts")
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.WEBHOOK)
     label = models.CharField(max_length=80)
-    url = models.URLField(max_length=500)
-    #: Standard Webhooks secret, `whsec_` + base64; never shown and never logged.
-    secret = models.CharField(max_length=120)
+    #: Where it is: an http(s) URL, `mailto:` for email, or an apprise URL.
+    url = models.CharField(max_length=1000)
+    #: What the receiver knows us by; never shown and never logged. For a webhook a Standard
+    #: Webhooks secret (`whsec_` + base64), for PagerDuty the integration key, for Web Push the
+    #: subscription's keys as JSON.
+    secret = models.CharField(max_length=1000, blank=True)
+    #: While a webhook's secret is changed, pages are signed with the old one too, until then.
+    previous_secret = models.CharField(max_length=1000, blank=True)
+    previous_secret_until = models.DateTimeField(null=True, blank=True)
     position = models.PositiveSmallIntegerField(default=1)
     is_enabled = models.BooleanField(default=True)
     #: Why the product itself switched it off (the receiver answered 410), empty otherwise.
     disabled_reason = models.CharField(max_length=200, blank=True)
+    #: When a test page last got through; empty: it never did, or the address changed since.
+    tested_at = models.DateTimeField(null=True, blank=True)
+    #: When the last test was made and what came of it, in a sentence.
+    last_test_at = models.DateTimeField(null=True, blank=True)
+    last_test_outcome = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ["position", "id"]
@@ -65,8 +87,8 @@ class Contact(models.Model):
                 fields=["owner", "position"], name="one_contact_per_position_of_an_owner"
             ),
             models.CheckConstraint(
-                condition=models.Q(secret__startswith="whsec_"),
-                name="a_contact_has_a_signing_secret",
+                condition=~models.Q(kind="webhook") | models.Q(secret__startswith="whsec_"),
+                name="a_webhook_contact_has_a_signing_secret",
             ),
         ]
 

@@ -62,8 +62,12 @@ def _missing_for_service(site: Site) -> list[str]:
         missing.append(f"It is {site.get_status_display().lower()}: set it back to staging first.")
     if site.owner is None:
         missing.append("Nobody answers for it: name an owner.")
-    elif not Contact.objects.filter(owner=site.owner, is_enabled=True, disabled_reason="").exists():
-        missing.append(f"{site.owner.name} cannot be paged: give them a working contact.")
+    elif not Contact.objects.filter(
+        owner=site.owner, is_enabled=True, disabled_reason="", tested_at__isnull=False
+    ).exists():
+        missing.append(
+            f"{site.owner.name} cannot be paged: give them a contact and send it a test page."
+        )
     # By name, not by import: policies live on a floor above this one.
     follows_a_policy = Site.objects.filter(
         pk=site.pk, escalation_choice__policy__versions__isnull=False

@@ -63,7 +63,7 @@ def choose(
         if decision.step is None or decision.next_due_at is None:
             break
         step = decision.step
-        people, stand_in = _people(steps[step], site)
+        people, stand_in = _people(steps[step], site, now)
         if not people or stand_in:
             unreachable.append(step)
         choice = Choice(
@@ -80,12 +80,12 @@ def choose(
     return first
 
 
-def _people(step: Step, site: Site) -> tuple[list[Person], str]:
-    people = reachable(owners_meant(step.notify, site=site))
+def _people(step: Step, site: Site, now: datetime) -> tuple[list[Person], str]:
+    people = reachable(owners_meant(step.notify, site=site, at=now))
     if people:
         return people, ""
     for word, title in STAND_INS:
-        people = reachable(owners_meant((word,), site=site))
+        people = reachable(owners_meant((word,), site=site, at=now))
         if people:
             return people, title
     return [], ""

@@ -99,7 +99,7 @@ def advance_due_escalations(*, now: datetime, limit: int = 200) -> int:
 def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
     """Return the steps still to come if nobody answers; none when nothing runs.
 
-    Names are those of today; a step that is overdue is due now.
+    Names are those of now; a step that is overdue is due now.
     """
     escalation = (
         Escalation.objects.filter(alert=alert, state=State.RUNNING)
@@ -116,7 +116,10 @@ def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
         next_due_at=max(escalation.next_due_at, now),
     )
     site = escalation.alert.site
-    names = [tuple(owner.name for owner in owners_meant(step.notify, site=site)) for step in steps]
+    names = [
+        tuple(owner.name for owner in owners_meant(step.notify, site=site, at=now))
+        for step in steps
+    ]
     return [
         UpcomingStep(at=at, names=names[index], step_number=index + 1, is_next=position == 0)
         for position, (index, at) in enumerate(coming)

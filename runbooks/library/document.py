@@ -36,6 +36,8 @@ FINDING_KINDS = (
     "disk.full",
     "memory.pressure",
     "metric.threshold",
+    "heartbeat.late",
+    "external.alert",
 )
 
 #: Who does a step: the operator at the desk, the remote hands in the room, or either of them.

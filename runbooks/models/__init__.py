@@ -9,20 +9,43 @@ from runbooks.models.escalation import (
     EscalationPolicyVersion,
     SiteEscalation,
 )
+from runbooks.models.heartbeat import EngineBeat, Heartbeat
+from runbooks.models.oncall import (
+    Holiday,
+    PagingGroup,
+    Rotation,
+    RotationMember,
+    Schedule,
+    ScheduleOverride,
+)
 from runbooks.models.page import Page, PageAttempt
 from runbooks.models.promise import BrokenPromise
 from runbooks.models.runbook import Runbook, RunbookVersion
+from runbooks.models.storm import StormMember
+from runbooks.models.suppression import InhibitionRule, Silence, Suppression
 
 __all__ = [
     "Alert",
     "AlertEvent",
     "BrokenPromise",
+    "EngineBeat",
     "Escalation",
     "EscalationPolicy",
     "EscalationPolicyVersion",
+    "Heartbeat",
+    "Holiday",
+    "InhibitionRule",
     "Page",
     "PageAttempt",
+    "PagingGroup",
+    "Rotation",
+    "RotationMember",
     "Runbook",
     "RunbookVersion",
+    "Schedule",
+    "ScheduleOverride",
+    "Silence",
     "SiteEscalation",
+    "StormMember",
+    "Suppression",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from fleet.models import Node, Site
+from fleet.models import Node, Owner, Site
 from runbooks.models.escalation import EscalationPolicyVersion
 from runbooks.models.runbook import RunbookVersion
 from telemetry.models import Finding
@@ -49,6 +49,12 @@ class Alert(models.Model):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    #: The owner who took it from a page, by link or by reply; they may have no account.
+    acknowledged_owner = models.ForeignKey(
+        Owner, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    #: When the acknowledgement runs out and paging begins anew; empty: never.
+    acknowledgement_ends_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -59,6 +65,15 @@ class Alert(models.Model):
     policy_version = models.ForeignKey(EscalationPolicyVersion, on_delete=models.PROTECT)
     #: The alert this one comes back from, closed before.
     previous = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL)
+    #: Whether an overlay holds it back right now; `runbooks.Suppression` says which and why.
+    is_suppressed = models.BooleanField(default=False)
+    #: Whether it comes and goes too often for each change to mean something.
+    is_flapping = models.BooleanField(default=False)
+    #: Whether it stands for many findings of one kind at its site; `members` are the first.
+    is_storm = models.BooleanField(default=False)
+    #: A storm's findings so far, and those that still fire.
+    member_count = models.PositiveIntegerField(default=0)
+    firing_member_count = models.PositiveIntegerField(default=0)
     #: Rises with every change, so that a stale screen can be told.
     revision = models.PositiveIntegerField(default=1)
 
@@ -86,6 +101,16 @@ class Alert(models.Model):
                 condition=~models.Q(response="closed"),
                 name="open_alerts_worst_first",
             ),
+            models.Index(
+                fields=["acknowledgement_ends_at"],
+                condition=models.Q(response="acknowledged", acknowledgement_ends_at__isnull=False),
+                name="acknowledgements_by_end",
+            ),
+            models.Index(
+                fields=["site", "kind", "opened_at"],
+                condition=~models.Q(response="closed"),
+                name="open_alerts_by_site_and_kind",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -110,12 +135,36 @@ class AlertEvent(models.Model):
         RELEASED = "released"
         CLOSED = "closed"
         COMMENTED = "commented"
+        ESCALATED = "escalated"
+        HANDED_OVER = "handed_over", "Handed over"
+        ACKNOWLEDGEMENT_ENDED = "acknowledgement_ended", "Acknowledgement ran out"
+        SUPPRESSED = "suppressed"
+        SUPPRESSION_ENDED = "suppression_ended", "No longer suppressed"
+        FLAPPING = "flapping"
+        SETTLED = "settled"
+        STORM_GREW = "storm_grew", "Storm grew"
+        REDELIVERED = "redelivered"
+        RECEIPT = "receipt"
+
+    class Channel(models.TextChoices):
+        """The way an action came in."""
+
+        ENGINE = "engine", "Hearthwatch"
+        BROWSER = "browser"
+        LINK = "link", "Link in a page"
+        REPLY = "reply", "Reply of a receiver"
+        API = "api", "API"
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="events")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.ENGINE)
     at = models.DateTimeField()
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    #: The owner who acted from a page, where they have no account.
+    owner = models.ForeignKey(
+        Owner, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     #: One plain sentence, ready to show.
     sentence = models.CharField(max_length=400)

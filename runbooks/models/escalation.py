@@ -27,11 +27,13 @@ class EscalationPolicyVersion(models.Model):
 
     policy = models.ForeignKey(EscalationPolicy, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    #: `[{"notify": ["site_owner" | "owner:<id>" | "catch_all", ...], "delay_seconds": 300}, ...]`:
-    #: page these, then wait that long for an answer before the next step.
+    #: `[{"notify": ["site_owner", ...], "delay_seconds": 300}, ...]`: page these, then wait that
+    #: long for an answer before the next step. `escalation.plan` has the words and conditions.
     steps = models.JSONField()
     #: How many more rounds through all steps after the first.
     repeat = models.PositiveSmallIntegerField(default=2)
+    #: An acknowledged alert that nobody closed pages anew after so long; empty: never.
+    acknowledgement_seconds = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
@@ -69,6 +71,7 @@ class Escalation(models.Model):
         RUNNING = "running"
         STOPPED = "stopped"
         EXHAUSTED = "exhausted"
+        SUSPENDED = "suspended"
 
     alert = models.OneToOneField(
         "runbooks.Alert", on_delete=models.CASCADE, related_name="escalation"
@@ -82,12 +85,18 @@ class Escalation(models.Model):
     sequence = models.PositiveIntegerField(default=0)
     next_due_at = models.DateTimeField(null=True)
     last_step_at = models.DateTimeField(null=True)
+    #: While suspended: how much of the wait was left.
+    remaining_seconds = models.FloatField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=~models.Q(state="running") | models.Q(next_due_at__isnull=False),
                 name="a_running_escalation_has_a_due_time",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="suspended") | models.Q(remaining_seconds__isnull=False),
+                name="a_suspended_escalation_knows_what_is_left",
             ),
         ]
         indexes = [

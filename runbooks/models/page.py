@@ -20,10 +20,33 @@ class Page(models.Model):
         CANCELLED = "cancelled"
         DEAD = "dead"
 
+    class Purpose(models.TextChoices):
+        """What it tells: that somebody must act, or that they need not any more."""
+
+        PAGE = "page"
+        ACKNOWLEDGED = "acknowledged"
+        RESOLVED = "resolved"
+
+    class Receipt(models.TextChoices):
+        """What the receiver said later, each later than the one before."""
+
+        NONE = "", "No receipt"
+        QUEUED = "queued"
+        DELIVERED = "delivered"
+        READ = "read"
+        FAILED = "failed"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="pages")
     owner = models.ForeignKey(Owner, on_delete=models.PROTECT, related_name="pages")
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="pages")
+    purpose = models.CharField(max_length=12, choices=Purpose.choices, default=Purpose.PAGE)
+    #: Whose turn it is when many wait: 0 a site's first page, 1 other pages, 2 notices.
+    priority = models.PositiveSmallIntegerField(default=1)
+    #: The page in whose request this one travels, when its receiver has too many.
+    bundle = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="bundled"
+    )
     #: The escalation's `sequence` and step that asked for it.
     sequence = models.PositiveIntegerField()
     step_index = models.PositiveSmallIntegerField()
@@ -41,12 +64,23 @@ class Page(models.Model):
     sent_at = models.DateTimeField(null=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
+    receipt = models.CharField(
+        max_length=10, choices=Receipt.choices, default=Receipt.NONE, blank=True
+    )
+    #: The receiver's own count; a receipt with a lower one came late and is passed over.
+    receipt_seq = models.PositiveBigIntegerField(default=0)
+    receipt_at = models.DateTimeField(null=True, blank=True)
+    #: When the receiver's answer asked to acknowledge the alert; done once `link_used_at` is set.
+    replied_at = models.DateTimeField(null=True, blank=True)
+    #: When somebody acknowledged by the link in this page; the link works once.
+    link_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["alert", "sequence", "contact"], name="one_page_per_step_and_contact"
+                fields=["alert", "sequence", "contact", "purpose"],
+                name="one_page_per_step_contact_and_purpose",
             ),
             models.CheckConstraint(
                 condition=~models.Q(state="leased") | models.Q(lease_expires_at__isnull=False),
@@ -58,6 +92,19 @@ class Page(models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(state__in=["pending", "leased"]),
                 name="pages_by_next_attempt",
+            ),
+            models.Index(
+                fields=["contact", "sent_at"],
+                condition=models.Q(state="sent"),
+                name="pages_sent_by_contact",
+            ),
+            models.Index(
+                fields=["replied_at"],
+                condition=models.Q(replied_at__isnull=False, link_used_at__isnull=True),
+                name="replies_not_taken_in",
+            ),
+            models.Index(
+                fields=["-created_at"], condition=models.Q(state="dead"), name="dead_pages"
             ),
         ]
 

@@ -16,6 +16,11 @@ class BrokenPromise(models.Model):
         INTAKE_OVERDUE = "intake_overdue", "A finding was not taken in"
         NOBODY_REACHABLE = "nobody_reachable", "Nobody of a step can be reached"
         SWEEP_SILENT = "sweep_silent", "The sweep does not run"
+        AUDITOR_SILENT = "auditor_silent", "The auditor does not run"
+        PAGE_DEAD = "page_dead", "A page reached nobody"
+        CONTACT_GONE = "contact_gone", "A receiver is gone"
+        RUNBOOK_MISSING = "runbook_missing", "An alert has no runbook"
+        SUPPRESSION_STALE = "suppression_stale", "A silence is over and still holds"
 
     code = models.CharField(max_length=30, choices=Code.choices)
     subject = models.CharField(max_length=120)
@@ -23,6 +28,8 @@ class BrokenPromise(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     mended_at = models.DateTimeField(null=True, blank=True)
+    #: When the people who keep Hearthwatch running were last told of it.
+    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-last_seen_at"]

@@ -18,12 +18,12 @@ def webhook_id(page: Page) -> str:
     return f"msg_{page.pk.hex}"
 
 
-def facts_of(page: Page) -> PageFacts:
-    """Return what the page says; `page` comes from `leases.page_to_send`."""
+def facts_of(page: Page, *, at: datetime) -> PageFacts:
+    """Return what the page says at `at`; `page` comes from `leases.page_to_send`."""
     alert = page.alert
     site = alert.site
     version = alert.runbook_version
-    next_at, next_who = _next_step(alert)
+    next_at, next_who = _next_step(alert, at)
     steps = version.document.get("steps", [])
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
@@ -57,7 +57,7 @@ def facts_of(page: Page) -> PageFacts:
     )
 
 
-def _next_step(alert: Alert) -> tuple[datetime | None, Sequence[str]]:
+def _next_step(alert: Alert, at: datetime) -> tuple[datetime | None, Sequence[str]]:
     """Return when the next step is due and whom it names, as things stand now."""
     try:
         escalation = alert.escalation
@@ -67,5 +67,5 @@ def _next_step(alert: Alert) -> tuple[datetime | None, Sequence[str]]:
     if escalation.state != Escalation.State.RUNNING or escalation.step_index >= len(steps):
         return None, []
     words = steps[escalation.step_index]["notify"]
-    names = [owner.name for owner in owners_meant(words, site=alert.site)]
+    names = [owner.name for owner in owners_meant(words, site=alert.site, at=at)]
     return escalation.next_due_at, names

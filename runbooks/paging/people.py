@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Prefetch, Q
 
 from fleet.models import Contact, Owner, Site
 
-#: A contact that people left switched on, and whose receiver has not gone.
-WORKING = Q(is_enabled=True, disabled_reason="")
+#: A contact that people left switched on, whose receiver has not gone, and that passed a test.
+WORKING = Q(is_enabled=True, disabled_reason="", tested_at__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Person:
     contact: Contact
 
 
-def owners_meant(words: Sequence[str], *, site: Site) -> list[Owner]:
-    """Return the owners that a step's words name today, each once, in the order of the words.
+def owners_meant(words: Sequence[str], *, site: Site, at: datetime) -> list[Owner]:
+    """Return the owners that a step's words name at `at`, each once, in the order of the words.
 
     A word that names nobody (an owner who is gone, no catch-all) adds nobody.
     """

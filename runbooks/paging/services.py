@@ -146,7 +146,7 @@ class _Round:
     def _request(self, page: Page, now: datetime) -> Callable[[], Answer]:
         return partial(
             TRANSPORTS[page.contact.kind],
-            facts_of(page),
+            facts_of(page, at=now),
             url=page.contact.url,
             secret=page.contact.secret,
             at=now,
@@ -169,4 +169,4 @@ def _why_not(page: Page) -> str:
 
 
 def _is_working(contact: Contact) -> bool:
-    return contact.is_enabled and not contact.disabled_reason
+    return contact.is_enabled and not contact.disabled_reason and contact.tested_at is not None

@@ -56,7 +56,11 @@ def evaluate_site(*, site_id: int, now: datetime) -> Evaluation:
     is_watched = row.site.status in WATCHED
     nodes = list(row.site.nodes.filter(is_watched=True).order_by("name")) if is_watched else []
     memory = Memory.from_json(row.state, nodes=nodes) if nodes else Memory()
-    findings = list(Finding.objects.filter(site=row.site, cleared_at__isnull=True))
+    findings = list(
+        Finding.objects.filter(
+            site=row.site, source=Finding.Source.DETECTOR, cleared_at__isnull=True
+        )
+    )
     windows = load_windows(nodes=nodes, memory=memory, now=now)
     detections = _withdrawals(findings, nodes, is_outdated(row.state), row.site, now)
     if nodes:

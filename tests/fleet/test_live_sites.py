@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from fleet.models import Contact, Site
 from runbooks.models import SiteEscalation
-from tests.factories import make_owner, make_policy, make_site
+from tests.factories import NOON, make_owner, make_policy, make_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,6 +53,10 @@ def test_contact_and_site_may_come_in_any_order_within_one_transaction() -> None
     with transaction.atomic():
         site = make_site(owner=make_owner())
         Contact.objects.create(
-            owner=site.owner, label="late", url="http://127.0.0.1:9/", secret="whsec_eA=="
+            owner=site.owner,
+            label="late",
+            url="http://127.0.0.1:9/",
+            secret="whsec_eA==",
+            tested_at=NOON,
         )
     assert Site.objects.get().status == Site.Status.ACTIVE

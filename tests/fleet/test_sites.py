@@ -40,14 +40,18 @@ def test_everything_a_site_lacks_is_said_at_once() -> None:
     assert not AuditEntry.objects.exists()
 
 
-@pytest.mark.parametrize("broken", [{"is_enabled": False}, {"disabled_reason": "answered 410"}])
+@pytest.mark.parametrize(
+    "broken", [{"is_enabled": False}, {"disabled_reason": "answered 410"}, {"tested_at": None}]
+)
 def test_an_owner_whose_only_contact_does_not_work_is_not_enough(broken: dict[str, object]) -> None:
     owner = make_owner(name="Aiko")
     make_contact(owner=owner, **broken)
     site = make_site(status=Site.Status.STAGING, owner=owner)
     with pytest.raises(SiteNotReady) as caught:
         activate_site(site=site, by=None, now=NOON)
-    assert caught.value.missing == ("Aiko cannot be paged: give them a working contact.",)
+    assert caught.value.missing == (
+        "Aiko cannot be paged: give them a contact and send it a test page.",
+    )
 
 
 def test_a_retired_site_does_not_come_back_by_itself() -> None:

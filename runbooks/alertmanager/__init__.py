@@ -1,0 +1,3 @@
+"""Prometheus Alertmanager, both ways."""
+
+from __future__ import annotations

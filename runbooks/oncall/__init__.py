@@ -1,0 +1,3 @@
+"""Who is on call when."""
+
+from __future__ import annotations

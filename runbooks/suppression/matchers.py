@@ -1,0 +1,3 @@
+"""Conditions on labels: read, written and applied. Pure."""
+
+from __future__ import annotations

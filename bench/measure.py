@@ -17,19 +17,19 @@ import redis
 from django.db import connection
 
 from bench.load import NODES_PER_GATEWAY, SERIES, offer_load
+from bench.pager import measure_first_page, measure_many, measure_storm
+from bench.peers import measure_alertmanager
+from bench.queue import measure_acknowledging
 from bench.receiver import Receiver
 from bench.report import percentile, write_results
-from fleet.models import Node, Site
+from fleet.models import Node
 from fleet.services.tokens import create_agent_token
 from runbooks.library.services import publish_builtin_library
-from runbooks.models import Alert
-from telemetry.models import Finding
-from tests.factories import make_contact, make_node, make_owner, make_site
+from tests.factories import make_site
 from tests.processes import Processes
 
 GATEWAYS = 4
 SECONDS = 12.0
-ALERTS = 40
 
 
 def now() -> datetime:
@@ -84,41 +84,6 @@ def measure_ingest(processes: Processes) -> list[tuple[str, str, str]]:
     ]
 
 
-def measure_paging(processes: Processes, receiver: Receiver, *, title: str) -> tuple[str, str, str]:
-    """Return how long after an alert's COMMIT its first page arrives."""
-    owner = make_owner()
-    make_contact(owner=owner, url=receiver.url)
-    # A site that nobody watches has its findings withdrawn.
-    site = make_node(site=make_site(owner=owner)).site
-    before = len(receiver.arrivals)
-    for number in range(ALERTS):
-        make_finding(site, number)
-        if not receiver.wait_for(before + number + 1, within=60):
-            raise SystemExit(f"No page came for alert {number + 1} of {title}.")
-    opened = dict(Alert.objects.filter(site=site).values_list("id", "opened_at"))
-    waits = [receiver.arrivals[key] - at.timestamp() for key, at in opened.items()]
-    return (
-        f"alert to first POST, {title}",
-        f"p50 {percentile(waits, 0.5):.2f} s, p99 {percentile(waits, 0.99):.2f} s",
-        f"{len(waits)} alerts, one after the other",
-    )
-
-
-def make_finding(site: Site, number: int) -> None:
-    """Write one finding as a detector would; the sweep or a worker does the rest."""
-    at = now()
-    Finding.objects.create(
-        site=site,
-        kind=Finding.Kind.METRIC_THRESHOLD,
-        fingerprint=f"bench/{number}",
-        severity=Finding.Severity.HIGH,
-        summary=f"Measured finding {number}",
-        began_at=at,
-        detected_at=at,
-        updated_at=at,
-    )
-
-
 def main() -> None:
     """Measure everything and write the report."""
     folder = Path(os.environ["BENCH_FOLDER"])
@@ -135,13 +100,15 @@ def main() -> None:
         for name in ("worker", "beat", "sweep"):
             processes.start(name)
         time.sleep(5)
-        rows.append(measure_paging(processes, receiver, title="all processes up"))
+        rows.append(measure_first_page(receiver, title="all processes up"))
+        rows.append(measure_many(receiver))
+        rows += measure_storm(receiver)
+        rows += measure_acknowledging(processes.url)
         processes.kill("worker")
         processes.kill("beat")
         redis.Redis.from_url(os.environ["REDIS_URL"]).shutdown(nosave=True)
-        rows.append(
-            measure_paging(processes, receiver, title="Redis and workers gone, sweep alone")
-        )
+        rows.append(measure_first_page(receiver, title="Redis and workers gone, sweep alone"))
+        rows += measure_alertmanager(receiver, folder)
     finally:
         processes.stop_all()
     write_results(rows)

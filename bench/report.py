@@ -6,8 +6,18 @@ import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
+
+
+class Figure(NamedTuple):
+    """One line of the report: what was measured, the figure, how."""
+
+    what: str
+    figure: str
+    how: str
+
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
@@ -77,3 +78,37 @@ def node_for(user: AnyUser, node_id: int) -> Node:
     if node is None:
         raise Http404("There is no such node, or you may not see it.")
     return node
+
+
+def users_who_may(action: Action, site: Site) -> QuerySet[User]:
+    """Return the active people who may do `action` at `site`, by name."""
+    roles = [role for role, actions in ALLOWED.items() if action in actions]
+    at_site = Q(memberships__site=site) | Q(memberships__site__isnull=True)
+    # A condition joined with another on the same membership: one row must hold both.
+    fits = Q(pk__in=User.objects.filter(at_site, memberships__role__in=roles).values("pk"))
+    fits |= Q(is_superuser=True)
+    if action in ALLOWED[Role.OWNER] and site.owner_id is not None:
+        fits |= Q(owner=site.owner_id)
+    people = User.objects.filter(fits, is_active=True)
+    return people.order_by("first_name", "last_name", "username")
+
+
+def may_everywhere(user: AnyUser, action: Action) -> bool:
+    """Tell whether `user` may do `action` at every site, those still to come included."""
+    if not user.is_authenticated or not user.is_active:
+        return False
+    if getattr(user, "is_superuser", False):
+        return True
+    roles = [role for role, actions in ALLOWED.items() if action in actions]
+    everywhere = Membership.objects.filter(user_id=user.pk, role__in=roles, site__isnull=True)
+    return everywhere.exists()
+
+
+def account_of(user: AnyUser) -> User:
+    """Return the account behind a request's user, for a service that names who acted.
+
+    Raises PermissionDenied for nobody, who does not get past the login anyway.
+    """
+    if isinstance(user, User):
+        return user
+    raise PermissionDenied("Sign in first.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -30,6 +31,15 @@ def env_bool(name: str, *, default: bool) -> bool:
     if text not in ("true", "false"):
         raise SettingError(f"{name}={text!r}: use 'true' or 'false'.")
     return text == "true"
+
+
+def env_choice(name: str, default: str, *, choices: Sequence[str]) -> str:
+    """Return one of `choices`."""
+    text = env_text(name, default)
+    if text not in choices:
+        known = " or ".join(f"'{choice}'" for choice in choices)
+        raise SettingError(f"{name}={text!r}: use {known}.")
+    return text
 
 
 def env_int(name: str, *, default: int, least: int, most: int) -> int:

@@ -13,6 +13,7 @@ from fleet.env import (
     broker_from_url,
     database_from_url,
     env_bool,
+    env_choice,
     env_float,
     env_int,
     env_list,
@@ -78,6 +79,25 @@ HEARTHWATCH_PAGE_TIMEOUT_SECONDS = env_int(
 )
 #: Hosts and networks that pages may be sent to; `*` allows any public address.
 HEARTHWATCH_PAGE_HOSTS = env_list("HEARTHWATCH_PAGE_HOSTS", "*")
+#: Single pages a contact gets in ten minutes, and the shortest time between two bundles after.
+HEARTHWATCH_PAGES_PER_CONTACT = env_int(
+    "HEARTHWATCH_PAGES_PER_CONTACT", default=5, least=1, most=1000
+)
+HEARTHWATCH_BUNDLE_SECONDS = env_int("HEARTHWATCH_BUNDLE_SECONDS", default=60, least=1, most=3600)
+HEARTHWATCH_AUDIT_SECONDS = env_int("HEARTHWATCH_AUDIT_SECONDS", default=15, least=1, most=60)
+HEARTHWATCH_DEADMAN_URL = env_text("HEARTHWATCH_DEADMAN_URL")
+HEARTHWATCH_DEADMAN_SECONDS = env_int("HEARTHWATCH_DEADMAN_SECONDS", default=60, least=5, most=3600)
+
+# --- ways out ------------------------------------------------------------------------------
+HEARTHWATCH_SMTP_HOST = env_text("HEARTHWATCH_SMTP_HOST")
+HEARTHWATCH_SMTP_PORT = env_int("HEARTHWATCH_SMTP_PORT", default=587, least=1, most=65_535)
+_TLS = ("starttls", "tls", "none")
+HEARTHWATCH_SMTP_TLS = env_choice("HEARTHWATCH_SMTP_TLS", "starttls", choices=_TLS)
+HEARTHWATCH_SMTP_USER = env_text("HEARTHWATCH_SMTP_USER")
+HEARTHWATCH_SMTP_PASSWORD = env_text("HEARTHWATCH_SMTP_PASSWORD")
+HEARTHWATCH_SMTP_FROM = env_text("HEARTHWATCH_SMTP_FROM")
+HEARTHWATCH_VAPID_PRIVATE_KEY = env_text("HEARTHWATCH_VAPID_PRIVATE_KEY")
+HEARTHWATCH_VAPID_SUBJECT = env_text("HEARTHWATCH_VAPID_SUBJECT")
 
 # --- Django --------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -200,14 +220,17 @@ CELERY_TIMEZONE = "UTC"
 # The beat finds what a lost hint missed; a tick that is late is worth nothing, so it expires.
 CELERY_BEAT_SCHEDULE = {
     name: {"task": name, "schedule": seconds, "options": {"expires": seconds}}
-    for name, seconds in {
-        "telemetry.evaluate_due_sites": 5.0,
-        "runbooks.take_in_findings": 5.0,
-        "runbooks.escalate_due": 5.0,
-        "runbooks.deliver_pages": 5.0,
-        "runbooks.audit_promises": 15.0,
-        "telemetry.maintain_partitions": 3600.0,
+    for seconds, names in {
+        5.0: (
+            *("telemetry.evaluate_due_sites", "runbooks.check_heartbeats"),
+            *("runbooks.expire_external", "runbooks.take_in_findings"),
+            *("runbooks.apply_suppressions", "runbooks.take_in_replies"),
+            *("runbooks.settle_alerts", "runbooks.escalate_due", "runbooks.deliver_pages"),
+        ),
+        15.0: ("runbooks.audit_promises",),
+        3600.0: ("telemetry.maintain_partitions",),
     }.items()
+    for name in names
 }
 
 # --- logs ----------------------------------------------------------------------------------
@@ -218,10 +241,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env_text("HEARTHWATCH_LOG_LEVEL", "INFO")},
     "loggers": {
-        "django": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "ERROR"},
-        "django.request": {"level": "ERROR"},
+        # uvicorn's own list of requests would show the links that acknowledge.
+        **{name: {"level": "WARNING"} for name in ("django", "httpx", "celery", "uvicorn.access")},
+        **{name: {"level": "ERROR"} for name in ("kombu", "django.request")},
     },
 }

@@ -6,11 +6,30 @@ from celery import shared_task
 from django.utils import timezone
 
 from fleet.queue import Job
+from runbooks.alertmanager import intake as external
+from runbooks.alerts import replies
+from runbooks.alerts.flapping import settle_flapping
 from runbooks.alerts.intake import follow_findings
 from runbooks.alerts.intake import take_in_findings as take_in
+from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations
+from runbooks.heartbeats import services as heartbeats
 from runbooks.paging.services import deliver_due_pages
+from runbooks.suppression import cycle
+from runbooks.suppression.endings import warn_of_endings
+
+
+@shared_task(name=Job.CHECK_HEARTBEATS)
+def check_heartbeats() -> str:
+    """Record what has not called in time."""
+    return f"found {heartbeats.check_heartbeats(now=timezone.now())} heartbeats late"
+
+
+@shared_task(name=Job.EXPIRE_EXTERNAL)
+def expire_external() -> str:
+    """Clear the alerts of other systems that were not repeated."""
+    return f"expired {external.expire_external(now=timezone.now())} external alerts"
 
 
 @shared_task(name=Job.TAKE_IN_FINDINGS)
@@ -19,6 +38,28 @@ def take_in_findings() -> str:
     now = timezone.now()
     taken = take_in(now=now)
     return f"took in {taken} findings, {follow_findings(now=now)} alerts follow theirs"
+
+
+@shared_task(name=Job.APPLY_SUPPRESSIONS)
+def apply_suppressions() -> str:
+    """Hold back the alerts that must be, let go those that may, warn of what ends soon."""
+    now = timezone.now()
+    changed = cycle.apply_suppressions(now=now)
+    return f"changed {changed} suppressed alerts, warned of {warn_of_endings(now=now)} endings"
+
+
+@shared_task(name=Job.TAKE_IN_REPLIES)
+def take_in_replies() -> str:
+    """Acknowledge what receivers of pages asked to acknowledge."""
+    return f"took in {replies.take_in_replies(now=timezone.now())} replies"
+
+
+@shared_task(name=Job.SETTLE_ALERTS)
+def settle_alerts() -> str:
+    """End acknowledgements that ran out, and let alerts settle that came and went."""
+    now = timezone.now()
+    ended = expire_acknowledgements(now=now)
+    return f"ended {ended} acknowledgements, settled {settle_flapping(now=now)} alerts"
 
 
 @shared_task(name=Job.ESCALATE_DUE)

@@ -56,7 +56,7 @@ class Processes:
         }
 
     def start(self, name: str) -> Child:
-        """Start one of web, worker, beat, sweep; web is waited for."""
+        """Start one of web, worker, beat, sweep, auditor; web is waited for."""
         python, celery = sys.executable, [sys.executable, "-m", "celery", "-A", "fleet"]
         command = {
             "web": [
@@ -71,6 +71,7 @@ class Processes:
             ],
             "beat": [*celery, "beat", "-s", str(self.folder / "beat"), "--pidfile="],
             "sweep": [python, "manage.py", "sweep"],
+            "auditor": [python, "manage.py", "auditor"],
         }[name]
         return self.run(name, command)
 

@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Request:
-    """One POST as it came in; header names are lower-case."""
+    """One request as it came in; header names are lower-case."""
 
     path: str
     headers: dict[str, str]
@@ -156,7 +156,7 @@ def _handler(
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply, released = take(Request(self.path, headers, body))
             if reply.is_held:
@@ -173,6 +173,8 @@ def _handler(
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body)
+
+        do_GET = do_POST
 
         def _drip(self, released: threading.Event) -> None:
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")

@@ -10,6 +10,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from fleet.access import Action, AnyUser, may
+from fleet.noc.alert_overlays import Choices, Hold, Storm, choices_for, holds_of, storm_of
 from fleet.noc.alert_proof import Proof, proof_of
 from fleet.noc.alert_words import facts_of, runbook_values, since_words
 from fleet.noc.chart_cards import Span
@@ -56,6 +57,9 @@ class AlertBoard:
     is_mine: bool
     proof: Proof
     ladder: Ladder
+    holds: Sequence[Hold]
+    choices: Choices | None
+    storm: Storm | None
     timeline: QuerySet[AlertEvent]
     earlier: Earlier
     beside: list[Alert]
@@ -100,15 +104,19 @@ def alert_board(
         today = now.date()
         view = runbook_view(version, today=today, values=runbook_values(alert))
     newest = version.runbook.versions.order_by("-number").only("number", "runbook_id").first()
+    can_respond = may(user, Action.RESPOND, alert.site)
     return AlertBoard(
         alert=alert,
         span=proof.span,
         since=since_words(alert, proof.span),
         facts=facts_of(alert),
-        can_respond=may(user, Action.RESPOND, alert.site),
+        can_respond=can_respond,
         is_mine=alert.acknowledged_by_id == user.pk,
         proof=proof,
         ladder=_ladder(alert, now),
+        holds=holds_of(alert),
+        choices=choices_for(alert, user=user) if can_respond else None,
+        storm=storm_of(alert),
         timeline=timeline_of(alert),
         earlier=_earlier(alert, now),
         beside=_beside(user, alert),

@@ -20,12 +20,13 @@ from runbooks.alerts import services
 from runbooks.alerts.errors import AlertError, CloseReasonMissing, TextRefused
 from runbooks.alerts.selectors import alert_for
 from runbooks.models import Alert
+from runbooks.suppression.errors import SuppressionError
 
 _NOT_ALLOWED = (
     "You may look at this alert, not act on it. Ask an operator, or the owner of the site."
 )
 #: What a form may carry besides the action itself; kept in the field when it was refused.
-_TYPED = ("reason", "text")
+_TYPED = ("reason", "text", "shelf_reason")
 
 
 @live_page
@@ -39,56 +40,79 @@ def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
 @require_POST
 def alert_acknowledge(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Take the alert."""
-    return _act(request, alert_id, services.acknowledge_alert)
+    return act_on_alert(request, alert_id, services.acknowledge_alert)
 
 
 @live_page
 @require_POST
 def alert_release(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Give the alert back: its escalation begins anew."""
-    return _act(request, alert_id, services.release_alert)
+    return act_on_alert(request, alert_id, services.release_alert)
 
 
 @live_page
 @require_POST
 def alert_close(request: HttpRequest, alert_id: int) -> HttpResponse:
     """End the alert for good, with a reason."""
-    return _act(request, alert_id, services.close_alert, reason=request.POST.get("reason", ""))
+    return act_on_alert(
+        request, alert_id, services.close_alert, reason=request.POST.get("reason", "")
+    )
 
 
 @live_page
 @require_POST
 def alert_comment(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Leave a note in the timeline."""
-    return _act(request, alert_id, services.comment_on_alert, text=request.POST.get("text", ""))
+    return act_on_alert(
+        request, alert_id, services.comment_on_alert, text=request.POST.get("text", "")
+    )
 
 
-def _act(
-    request: HttpRequest, alert_id: int, service: Callable[..., object], **said: str
+def act_on_alert(
+    request: HttpRequest,
+    alert_id: int,
+    service: Callable[..., object] | None,
+    *,
+    refusal: str = "",
+    **said: Any,
 ) -> HttpResponse:
-    """Do one thing to an alert, then show how it stands now, and why not where it was refused."""
+    """Do one thing to an alert, then show how it stands now, and why not where it was refused.
+
+    `said` goes to the service; without a service `refusal` says why nothing is done.
+    """
     now = timezone.now()
     subject = alert_for(request.user, alert_id)
     if not may(request.user, Action.RESPOND, subject.site):
         return _show(request, subject, now, fault=_NOT_ALLOWED, status=403)
-    fault, status = "", 200
-    try:
-        service(
-            alert=subject,
-            by=request.user,
-            now=now,
-            client_action_id=request.POST.get("client_action_id") or None,
-            **said,
-        )
-    except (CloseReasonMissing, TextRefused) as refusal:
-        fault, status = refusal.sentence, 422
-    except AlertError as refusal:
-        fault, status = refusal.sentence, 409
+    fault, status = refusal, 422 if refusal else 200
+    if service is not None:
+        fault, status = _attempt(service, request, subject, now, said)
     if not fault and not request.htmx:  # type: ignore[attr-defined]  # set by the middleware
         is_from_queue = request.POST.get("from") == "queue"
         return redirect("noc:alerts") if is_from_queue else redirect("noc:alert", alert_id)
     # Read again: somebody else may have been faster, and that is what the page must show.
     return _show(request, alert_for(request.user, alert_id), now, fault=fault, status=status)
+
+
+def _attempt(
+    service: Callable[..., object],
+    request: HttpRequest,
+    subject: Alert,
+    now: datetime,
+    said: dict[str, Any],
+) -> tuple[str, int]:
+    """Return why the service refused, empty where it did not, and the status that says so."""
+    action_id = request.POST.get("client_action_id") or None
+    seen = request.POST.get("seen_revision", "")
+    if seen.isascii() and seen.isdigit() and len(seen) < 10:
+        said = said | {"seen_revision": int(seen)}
+    try:
+        service(alert=subject, by=request.user, now=now, client_action_id=action_id, **said)
+    except (CloseReasonMissing, TextRefused, SuppressionError) as refusal:
+        return refusal.sentence, 422
+    except AlertError as refusal:
+        return refusal.sentence, 409
+    return "", 200
 
 
 def _show(
@@ -97,7 +121,7 @@ def _show(
     is_fragment = bool(request.htmx)  # type: ignore[attr-defined]  # set by the middleware
     context: dict[str, Any] = {"now": now, "fault": fault, "action_id": uuid4().hex}
     if is_fragment and request.POST.get("from") == "queue":
-        context["row"] = queue_row(user=request.user, alert=subject)
+        context["row"] = queue_row(user=request.user, alert=subject, now=now)
         return render(request, "noc/_alert_row.html", context, status=status)
     board = alert_board(user=request.user, alert=subject, now=now, with_runbook=not is_fragment)
     context |= {"board": board, "alert": subject}

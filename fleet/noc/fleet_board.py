@@ -100,7 +100,7 @@ def fleet_board(*, user: AnyUser, now: datetime) -> FleetBoard:
     # It reads of each node what a row has too.
     states = node_states(nodes=cast("list[Node]", nodes), now=now)
     troubles = _troubles(open_findings(sites=visible), nodes)
-    alerts = _Alerts.read(user)
+    alerts = _Alerts.read(user, now)
     views = _views(sites, nodes, states, troubles, alerts)
     in_service = [view for view in views if view.is_in_service]
     regions, left_out = regions_of(views)
@@ -145,9 +145,10 @@ class _Alerts:
     open_count: int
 
     @classmethod
-    def read(cls, user: AnyUser) -> _Alerts:
+    def read(cls, user: AnyUser, now: datetime) -> _Alerts:
         still_open = alerts_visible_to(user).exclude(response=Alert.Response.CLOSED)
-        waits = Q(response=Alert.Response.UNACKNOWLEDGED)
+        # What is held back asks for nobody until it is let go.
+        waits = Q(response=Alert.Response.UNACKNOWLEDGED, is_suppressed=False)
         firing = Q(condition=Alert.Condition.FIRING)
         rows = (
             still_open.order_by()
@@ -171,7 +172,7 @@ class _Alerts:
             counts={row["site_id"]: (row["firing"], row["urgent"]) for row in rows},
             worst=by_site,
             needs=needs,
-            holders=holders_of([*by_site.values(), *needs]),
+            holders=holders_of([*by_site.values(), *needs], at=now),
             open_count=sum(row["open"] for row in rows),
         )
 
@@ -181,6 +182,7 @@ def _with_people(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
         "site__owner",
         "node",
         "acknowledged_by",
+        "acknowledged_owner",
         "runbook_version__runbook",
         "escalation__policy_version",
     ).defer("evidence", "runbook_version__source", "runbook_version__document")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fleet.models import Owner, Site
 from fleet.noc.people import names_behind, next_step_of, people_meant, spell_people
+from runbooks.alerts.errors import holder_of
 from runbooks.models import Alert, Escalation
 
 MOST_PEOPLE = 4
@@ -47,19 +48,19 @@ class Answerers:
     left_out: int
 
 
-def holders_of(alerts: Sequence[Alert]) -> dict[int, Holder]:
-    """Return by alert id who has it or is next; one query, for the names.
+def holders_of(alerts: Sequence[Alert], *, at: datetime) -> dict[int, Holder]:
+    """Return by alert id who has it or is next; a few queries, for the names.
 
     The alerts come with `site__owner`, `acknowledged_by` and `escalation__policy_version`.
     """
     coming = {alert.pk: next_step_of(alert) for alert in alerts}
     words = {word for _, notify in coming.values() for word in notify}
-    names = names_behind(words)
+    names = names_behind(words, at=at)
     holders = {}
     for alert in alerts:
-        at, notify = coming[alert.pk]
+        due, notify = coming[alert.pk]
         people = spell_people(people_meant(notify, site=alert.site, names=names))
-        holders[alert.pk] = _holder(alert, people, at)
+        holders[alert.pk] = _holder(alert, people, due)
     return holders
 
 
@@ -89,9 +90,8 @@ def _answerer(mine: Sequence[tuple[Site, bool]], now: datetime) -> Answerer:
 
 
 def _holder(alert: Alert, people: str, at: datetime | None) -> Holder:
-    if alert.response == Alert.Response.ACKNOWLEDGED and alert.acknowledged_by:
-        user = alert.acknowledged_by
-        return Holder("held", user.get_full_name() or user.get_username())
+    if alert.response == Alert.Response.ACKNOWLEDGED:
+        return Holder("held", holder_of(alert))
     if people:
         return Holder("next", people, at)
     escalation: Escalation | None = getattr(alert, "escalation", None)

@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from fleet.models import Owner, Site
+from fleet.models import Contact, Membership, Owner, Site
 from runbooks.escalation.plan import advance, read_steps
-from runbooks.models import Alert, Escalation
+from runbooks.models import Alert, Escalation, PagingGroup, Schedule
+from runbooks.oncall.selectors import on_call_ids
+
+#: The names that a word of a step stands for, by word.
+Names = Mapping[str, Sequence[str]]
 
 
-def names_behind(words: Collection[str]) -> dict[str, str]:
-    """Return the names behind `owner:<id>` and `catch_all`; one query, none without words."""
+def names_behind(words: Collection[str], *, at: datetime) -> Names:
+    """Return the names behind the words of steps at `at`; none without words.
+
+    `site_owner` is not among them, for it is another person at each site, and `role:...` stands
+    for itself: who has the role is another question at each site too.
+    """
     if not words:
         return {}
-    names: dict[str, str] = {}
-    for owner in Owner.objects.only("pk", "name", "is_catch_all"):
-        names[f"owner:{owner.pk}"] = owner.name
+    names: dict[str, Sequence[str]] = {}
+    owners = list(Owner.objects.only("pk", "name", "is_catch_all"))
+    names_by_id = {owner.pk: owner.name for owner in owners}
+    for owner in owners:
+        names[f"owner:{owner.pk}"] = [owner.name]
         if owner.is_catch_all:
-            names["catch_all"] = owner.name
+            names["catch_all"] = [owner.name]
+    kinds = {word.partition(":")[0] for word in words}
+    if "schedule" in kinds:
+        names |= _names_on_call(words, names_by_id, at)
+    if "group" in kinds:
+        for group in PagingGroup.objects.prefetch_related("owners"):
+            names[f"group:{group.slug}"] = [owner.name for owner in group.owners.all()]
+    if "contact" in kinds:
+        for contact in Contact.objects.select_related("owner"):
+            names[f"contact:{contact.pk}"] = [contact.owner.name]
+    for role in Membership.Role:
+        names[f"role:{role.value}"] = [f"every {role.label.lower()} of the site"]
     return names
 
 
-def people_meant(words: Sequence[str], *, site: Site, names: dict[str, str]) -> list[str]:
+def people_meant(words: Sequence[str], *, site: Site, names: Names) -> list[str]:
     """Return the people a step pages, each once, in the step's order."""
-    owner = site.owner.name if site.owner else ""
-    said = [owner if word == "site_owner" else names.get(word, "") for word in words]
-    return list(dict.fromkeys(name for name in said if name))
+    owner = [site.owner.name] if site.owner else []
+    said = [
+        name for word in words for name in (owner if word == "site_owner" else names.get(word, []))
+    ]
+    return list(dict.fromkeys(said))
+
+
+def _names_on_call(
+    words: Collection[str], names_by_id: Mapping[int, str], at: datetime
+) -> dict[str, Sequence[str]]:
+    slugs = [word.removeprefix("schedule:") for word in words if word.startswith("schedule:")]
+    schedules = list(Schedule.objects.filter(slug__in=slugs))
+    on_call = on_call_ids(schedules, at=at)
+    return {
+        f"schedule:{schedule.slug}": [names_by_id[owner_id]]
+        for schedule in schedules
+        if (owner_id := on_call.get(schedule.pk)) is not None
+    }
 
 
 def spell_people(people: Sequence[str]) -> str:

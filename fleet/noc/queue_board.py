@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.http import QueryDict
 
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
 from fleet.models import Site
 from fleet.noc.people import names_behind, next_step_of, people_meant, spell_people
 from runbooks.alerts.selectors import alerts_visible_to, counts_for
-from runbooks.models import Alert
+from runbooks.models import Alert, Suppression
 
-Answer = Literal["", "waiting", "mine", "others"]
+Answer = Literal["", "waiting", "mine", "others", "held"]
 
 #: More rows than anybody works through; the filters lead to the others.
 MOST_ROWS: Final = 200
@@ -30,6 +30,7 @@ _ANSWERS: Final[tuple[tuple[Answer, str], ...]] = (
     ("waiting", "Unanswered"),
     ("mine", "Yours"),
     ("others", "Others'"),
+    ("held", "Held back"),
 )
 
 
@@ -50,7 +51,7 @@ class Filters:
         return cls(
             severity=int(severity) if severity in ("1", "2", "3") else 0,
             site=query.get("site", ""),
-            answer=answer if answer in ("waiting", "mine", "others") else "",  # type: ignore[arg-type]  # narrowed by the test
+            answer=answer if answer in ("waiting", "mine", "others", "held") else "",  # type: ignore[arg-type]  # narrowed by the test
             with_closed=query.get("closed") == "1",
         )
 
@@ -86,6 +87,7 @@ class Row:
     can_respond: bool
     next_at: datetime | None
     next_names: str
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def queue_board(*, user: AnyUser, filters: Filters, now: datetime) -> QueueBoard
     if filters.with_closed:
         lately = narrowed.filter(closed_at__gt=now - _CLOSED_SPAN)
         closed = list(_with_everything(lately).order_by("-closed_at")[:MOST_ROWS])
-    rows = _rows([*alerts[:MOST_ROWS], *closed], user)
+    rows = _rows([*alerts[:MOST_ROWS], *closed], user, now)
     return QueueBoard(
         filters=filters,
         bands=_bands(rows),
@@ -171,9 +173,9 @@ def queue_board(*, user: AnyUser, filters: Filters, now: datetime) -> QueueBoard
     )
 
 
-def queue_row(*, user: AnyUser, alert: Alert) -> Row:
+def queue_row(*, user: AnyUser, alert: Alert, now: datetime) -> Row:
     """Return one alert as a row of the queue."""
-    return _rows([alert], user)[0]
+    return _rows([alert], user, now)[0]
 
 
 def _narrow(alerts: QuerySet[Alert], filters: Filters, user: AnyUser) -> QuerySet[Alert]:
@@ -182,11 +184,15 @@ def _narrow(alerts: QuerySet[Alert], filters: Filters, user: AnyUser) -> QuerySe
     if filters.site:
         alerts = alerts.filter(site__slug=filters.site)
     if filters.answer == "waiting":
-        return alerts.filter(response=Alert.Response.UNACKNOWLEDGED)
+        return alerts.filter(response=Alert.Response.UNACKNOWLEDGED, is_suppressed=False)
+    if filters.answer == "held":
+        return alerts.filter(is_suppressed=True)
     if filters.answer == "mine":
         return alerts.filter(acknowledged_by_id=user.pk)
     if filters.answer == "others":
-        return alerts.filter(acknowledged_by__isnull=False).exclude(acknowledged_by_id=user.pk)
+        taken = alerts.filter(response=Alert.Response.ACKNOWLEDGED)
+        # Spelt out: an exclude would drop those that an owner without an account took.
+        return taken.filter(Q(acknowledged_by=None) | ~Q(acknowledged_by_id=user.pk))
     return alerts
 
 
@@ -195,6 +201,7 @@ def _with_everything(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
         "site__owner",
         "node",
         "acknowledged_by",
+        "acknowledged_owner",
         "closed_by",
         "runbook_version__runbook",
         "escalation__policy_version",
@@ -216,10 +223,13 @@ def _bands(rows: Sequence[Row]) -> list[Band]:
     waiting: list[Row] = []
     mine: list[Row] = []
     others: list[Row] = []
+    held: list[Row] = []
     closed: list[Row] = []
     for row in rows:
         if row.alert.response == Alert.Response.CLOSED:
             closed.append(row)
+        elif row.alert.is_suppressed:
+            held.append(row)
         elif row.alert.response == Alert.Response.UNACKNOWLEDGED:
             waiting.append(row)
         else:
@@ -228,17 +238,19 @@ def _bands(rows: Sequence[Row]) -> list[Band]:
         Band("waiting", "Unanswered", waiting),
         Band("mine", "Yours", mine),
         Band("others", "Others have these", others),
+        Band("held", "Held back: silenced, in maintenance, shelved or explained by another", held),
         Band("closed", "Closed in the last 24 h", closed),
     ]
 
 
-def _rows(alerts: Sequence[Alert], user: AnyUser) -> list[Row]:
+def _rows(alerts: Sequence[Alert], user: AnyUser, now: datetime) -> list[Row]:
     site_ids = {alert.site_id for alert in alerts}
     mine_to_answer = set(
         sites_where(user, Action.RESPOND).filter(pk__in=site_ids).values_list("pk", flat=True)
     )
     due = {alert.pk: next_step_of(alert) for alert in alerts}
-    names = names_behind({word for _, words in due.values() for word in words})
+    names = names_behind({word for _, words in due.values() for word in words}, at=now)
+    ends = _ends_of_holds(alerts)
     return [
         Row(
             alert=alert,
@@ -246,6 +258,16 @@ def _rows(alerts: Sequence[Alert], user: AnyUser) -> list[Row]:
             can_respond=alert.site_id in mine_to_answer,
             next_at=due[alert.pk][0],
             next_names=spell_people(people_meant(due[alert.pk][1], site=alert.site, names=names)),
+            held_until=ends.get(alert.pk),
         )
         for alert in alerts
     ]
+
+
+def _ends_of_holds(alerts: Sequence[Alert]) -> dict[int, datetime]:
+    """Return when the last hold of each alert that is held back ends, where it has an end."""
+    held = [alert.pk for alert in alerts if alert.is_suppressed]
+    if not held:
+        return {}
+    rows = Suppression.objects.filter(alert__in=held, ended_at__isnull=True, until__isnull=False)
+    return dict(rows.order_by().values_list("alert_id").annotate(last=Max("until")))

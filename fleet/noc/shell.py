@@ -50,7 +50,13 @@ class Count:
 #: Label, URL name, key after `g`, and the beginnings of the URL names that belong to it.
 _NAV = (
     ("Fleet", "fleet", "f", ("fleet", "site", "node")),
-    ("Alerts", "alerts", "a", ("alert",)),
+    ("Alerts", "alerts", "a", ("alert", "silence", "maintenance", "rule")),
+    (
+        "On call",
+        "oncall",
+        "o",
+        ("oncall", "schedule", "polic", "readiness", "contact", "deliver"),
+    ),
     ("Runbooks", "runbooks", "r", ("runbook",)),
 )
 

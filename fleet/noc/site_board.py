@@ -111,7 +111,7 @@ def site_board(*, user: AnyUser, site: Site, now: datetime) -> SiteBoard:
         chart=_chart(site, rows, now),
         contacts=list(site.owner.contacts.all()) if site.owner else [],
         policy=policy,
-        rungs=_rungs(site, read_steps(policy.steps)) if policy else [],
+        rungs=_rungs(site, read_steps(policy.steps), now) if policy else [],
         spurs=list(visible.filter(parent=site)),
         hub=visible.filter(pk=site.parent_id).first() if site.parent_id else None,
     )
@@ -194,8 +194,8 @@ def _policy(site: Site) -> EscalationPolicyVersion | None:
     return versions.select_related("policy").order_by("-number").first()
 
 
-def _rungs(site: Site, steps: Sequence[Step]) -> list[Rung]:
-    names = names_behind({word for step in steps for word in step.notify})
+def _rungs(site: Site, steps: Sequence[Step], now: datetime) -> list[Rung]:
+    names = names_behind({word for step in steps for word in step.notify}, at=now)
     after, rungs = timedelta(0), []
     for step in steps:
         words = f"+{duration_words(after.total_seconds())}" if after else "at once"

@@ -20,6 +20,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from runbooks.alerts.errors import holder_of
+
 register = template.Library()
 
 _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:°C|%|[A-Za-z/]{1,4})(?:\W|$))")
@@ -194,3 +196,6 @@ def unbroken(sentence: str) -> str:
 def at_key(mapping: Any, key: Any) -> Any:
     """Return `mapping[key]`, or None; templates cannot subscript by a variable."""
     return mapping.get(key)
+
+
+register.filter("holder_name", holder_of)

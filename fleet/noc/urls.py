@@ -6,6 +6,10 @@ from django.urls import path
 
 from fleet.noc import demo_views, fleet_views, health_views, login_views
 from fleet.noc.urls_detail import urlpatterns as detail_urlpatterns
+from fleet.noc.urls_heartbeats import urlpatterns as heartbeats_urlpatterns
+from fleet.noc.urls_oncall import urlpatterns as oncall_urlpatterns
+from fleet.noc.urls_pages import urlpatterns as pages_urlpatterns
+from fleet.noc.urls_silences import urlpatterns as silences_urlpatterns
 
 app_name = "noc"
 urlpatterns = [
@@ -18,4 +22,8 @@ urlpatterns = [
     path("readyz", health_views.readyz, name="readyz"),
     path("demo/pager/", demo_views.demo_pager, name="demo-pager"),
     *detail_urlpatterns,
+    *silences_urlpatterns,
+    *pages_urlpatterns,
+    *oncall_urlpatterns,
+    *heartbeats_urlpatterns,
 ]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 
+from fleet.models import Owner
 from runbooks.models import Alert
 
 
@@ -26,7 +27,7 @@ class AlertNotWaiting(AlertError):
 
     def __init__(self, alert: Alert) -> None:
         super().__init__(
-            f"A-{alert.pk} is already taken: {name_of(alert.acknowledged_by)} acknowledged it "
+            f"A-{alert.pk} is already taken: {holder_of(alert)} acknowledged it "
             f"{spell_moment(alert.acknowledged_at)}. Reload to see where it stands."
         )
 
@@ -76,11 +77,98 @@ class TextRefused(AlertError):
         super().__init__(f"The {what} is empty or too long; write 1 to {longest} characters.")
 
 
+class AlertCleared(AlertError):
+    """The condition is over, so nobody is paged any more."""
+
+    code = "alert_cleared"
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(
+            f"A-{alert.pk} has cleared, so nobody is paged. Close it, or acknowledge it."
+        )
+
+
+class AlertHeldBack(AlertError):
+    """A silence, maintenance or the shelf holds the alert back, so no page would go out."""
+
+    code = "alert_held_back"
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(
+            f"A-{alert.pk} is held back, so no page would go out. End what holds it back first: "
+            "its page says what that is."
+        )
+
+
+class AlertMoved(AlertError):
+    """The alert changed in a way that matters since the person looked."""
+
+    code = "alert_moved"
+
+    def __init__(self, alert: Alert, news: str) -> None:
+        super().__init__(
+            f"A-{alert.pk} changed since you looked: {news.rstrip('.')}. Nothing was done; look "
+            "again and decide anew."
+        )
+
+
+class EscalationMovedOn(AlertError):
+    """Another step was carried out since the person looked."""
+
+    code = "escalation_moved_on"
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(
+            f"A-{alert.pk} has gone on to another step since you looked. Nothing was done; reload "
+            "to see who is paged now."
+        )
+
+
+class NobodyToPage(AlertError):
+    """The chosen person has no working contact."""
+
+    code = "owner_unreachable"
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__(
+            f"{owner.name} has no working contact, so nobody would be paged. Choose somebody else, "
+            "or give them a contact that passes a test page."
+        )
+
+
+class CannotRespond(AlertError):
+    """The chosen person may not act on alerts of this site."""
+
+    code = "cannot_respond"
+
+    def __init__(self, alert: Alert, to: User) -> None:
+        super().__init__(
+            f"{name_of(to)} may not act on alerts of {alert.site}. Choose somebody else, or give "
+            "them a role there."
+        )
+
+
+class TooManyAlerts(AlertError):
+    """More alerts at once than one action takes."""
+
+    code = "too_many_alerts"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"At most {most} alerts at once; choose fewer. Nothing was done.")
+
+
 def name_of(user: User | None) -> str:
     """Return what people call this user."""
     if user is None:
         return "somebody who has left"
     return user.get_full_name() or user.get_username()
+
+
+def holder_of(alert: Alert) -> str:
+    """Return the name of who has acknowledged the alert, with an account or without."""
+    if alert.acknowledged_by is None and alert.acknowledged_owner is not None:
+        return alert.acknowledged_owner.name
+    return name_of(alert.acknowledged_by)
 
 
 def spell_moment(at: datetime | None) -> str:

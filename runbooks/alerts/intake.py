@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import logging
+from datetime import datetime
 from functools import partial
 
-from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 
 from fleet.models import Site
 from runbooks.alerts import lifecycle
+from runbooks.alerts.news import is_news, is_old_news, may_page
+from runbooks.alerts.storms import STORM_ALERTS, has_open_storm, take_in_together
 from runbooks.models import Alert
 from runbooks.paging.worklist import work_through
+from runbooks.suppression.cycle import suppress_at_birth
 from telemetry.models import Finding
+
+__all__ = ["follow_findings", "is_old_news", "take_in_findings"]
+
+logger = logging.getLogger(__name__)
+
+#: Findings of one storm in one transaction, and transactions a call: a storm of one kind must not
+#: keep the others waiting.
+AT_ONCE = 1_000
+MOST_TOGETHER = 5
 
 
 def take_in_findings(*, now: datetime, limit: int = 500) -> int:
     """Take in the findings that the alerts have not heard of, oldest first; return how many.
 
     Safe beside other workers and after a crash: a finding is taken in with its alert, its
-    escalation and its timeline entry, or not at all.
+    escalation and its timeline entry, or not at all. `limit` is for those taken in one by one;
+    those of storms go together, thousands a call.
     """
-    owed = (
+    done = _take_in_storms(now)
+    owed = _owed().select_related("site", "node").order_by("pk")
+    return done + work_through(
         # The site is locked too: one worker at a time per site, so that the findings of one key
         # are taken in in their order and two of them never open two alerts.
-        Finding.objects.select_for_update(skip_locked=True, no_key=True, of=("self", "site"))
-        .filter(revision__gt=F("taken_in_revision"))
-        .select_related("site", "node")
-        .order_by("pk")
+        owed.select_for_update(skip_locked=True, no_key=True, of=("self", "site")),
+        partial(_take_in, now=now),
+        limit=limit,
+        event="intake.failed",
     )
-    return work_through(owed, partial(_take_in, now=now), limit=limit, event="intake.failed")
 
 
 def follow_findings(*, now: datetime) -> int:
@@ -52,18 +67,60 @@ def follow_findings(*, now: datetime) -> int:
     )
 
 
-def is_old_news(finding: Finding) -> bool:
-    """Tell whether the data were past the paging horizon when the detectors first saw it.
+def _owed() -> QuerySet[Finding]:
+    return Finding.objects.filter(revision__gt=F("taken_in_revision"))
 
-    Judged by when it was detected, not by when it is taken in: replayed data never page, but a
-    finding that waited out an outage of ours does.
+
+def _take_in_storms(now: datetime) -> int:
+    """Take in what belongs to storms, many at a time; return how many."""
+    groups = _owed().order_by().values_list("site_id", "kind").annotate(count=Count("pk"))
+    counts = {(site_id, kind): count for site_id, kind, count in groups}
+    raging = has_open_storm(site_ids=list({site_id for site_id, _ in counts}))
+    done = 0
+    for (site_id, kind), count in sorted(counts.items()):
+        if count <= STORM_ALERTS and (site_id, kind) not in raging:
+            continue
+        for _ in range(MOST_TOGETHER):
+            taken = _take_in_group(site_id, kind, now)
+            done += taken
+            if taken < AT_ONCE:
+                break
+    return done
+
+
+def _take_in_group(site_id: int, kind: str, now: datetime) -> int:
+    """Take in the first findings of one kind at one site that belong to a storm; return how many.
+
+    What fails is left to be taken in one by one, where one bad finding stops no other.
     """
-    horizon = timedelta(seconds=settings.HEARTHWATCH_PAGING_HORIZON_SECONDS)
-    newest = max(finding.began_at, _last_evidence(finding))
-    return finding.detected_at - newest > horizon
+    try:
+        with transaction.atomic():
+            rows = Site.objects.select_for_update(skip_locked=True, no_key=True)
+            site = rows.filter(pk=site_id).first()
+            if site is None:
+                return 0
+            owed = _owed().filter(site=site, kind=kind).order_by("pk")
+            findings = list(owed.select_for_update(skip_locked=True, no_key=True)[:AT_ONCE])
+            for finding in findings:
+                finding.site = site
+            taken = take_in_together(site=site, kind=kind, findings=findings, now=now)
+            Finding.objects.filter(pk__in=taken).update(taken_in_revision=F("revision"))
+            return len(taken)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("intake.storm_failed", extra={"site_id": site_id, "kind": kind})
+        return 0
 
 
 def _take_in(finding: Finding, *, now: datetime) -> None:
+    site, kind = finding.site, finding.kind
+    if not take_in_together(site=site, kind=kind, findings=[finding], now=now):
+        _take_in_alone(finding, now)
+    Finding.objects.filter(pk=finding.pk).update(taken_in_revision=finding.revision)
+
+
+def _take_in_alone(finding: Finding, now: datetime) -> None:
     alert = _open_alert_of(finding)
     if alert is None:
         alert = _open_if_due(finding, now)
@@ -72,7 +129,6 @@ def _take_in(finding: Finding, *, now: datetime) -> None:
     # A clear belongs to the firing it ends: when a newer finding holds the alert, it fires on.
     if alert is not None and finding.cleared_at is not None and alert.finding_id == finding.pk:
         lifecycle.clear_alert(alert=alert, finding=finding, now=now)
-    Finding.objects.filter(pk=finding.pk).update(taken_in_revision=finding.revision)
 
 
 def _open_alert_of(finding: Finding) -> Alert | None:
@@ -86,30 +142,15 @@ def _open_alert_of(finding: Finding) -> Alert | None:
 
 
 def _open_if_due(finding: Finding, now: datetime) -> Alert | None:
-    if not _may_page(finding) or not _is_news(finding):
+    if not may_page(finding) or not is_news(finding):
         return None
-    return lifecycle.open_alert(finding=finding, now=now)
-
-
-def _may_page(finding: Finding) -> bool:
-    return finding.site.status == Site.Status.ACTIVE and not is_old_news(finding)
-
-
-def _is_news(finding: Finding) -> bool:
-    """Tell whether a finding without an open alert deserves one.
-
-    A finding whose alert a person closed while it fired is settled until it gets worse.
-    """
-    if finding.taken_in_revision == 0:
-        return True
-    if finding.cleared_at is not None:
-        return False
-    settled = Alert.objects.filter(finding=finding).order_by("-pk").first()
-    return settled is None or finding.severity < settled.severity
+    alert = lifecycle.open_alert(finding=finding, now=now)
+    suppress_at_birth(alert=alert, now=now)
+    return alert
 
 
 def _refresh(alert: Alert, finding: Finding, now: datetime) -> None:
-    if not _may_page(finding):
+    if not may_page(finding):
         return
     fires_again = alert.finding_id != finding.pk or alert.condition == Alert.Condition.CLEARED
     is_worse = finding.severity < alert.severity
@@ -119,14 +160,3 @@ def _refresh(alert: Alert, finding: Finding, now: datetime) -> None:
         lifecycle.worsen(alert=alert, finding=finding, now=now)
     if not fires_again and not is_worse:
         lifecycle.change(alert=alert, finding=finding, now=now)
-
-
-def _last_evidence(finding: Finding) -> datetime:
-    """Return the event time of the newest data the finding rests on."""
-    window_end = finding.evidence.get("window_end")
-    if isinstance(window_end, bool) or not isinstance(window_end, int | float):
-        return finding.began_at
-    try:
-        return datetime.fromtimestamp(window_end, UTC)
-    except (ValueError, OverflowError, OSError):
-        return finding.began_at

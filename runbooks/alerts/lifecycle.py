@@ -7,21 +7,25 @@ the instance they pass is current; every change is a guarded update all the same
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
-from django.contrib.auth.models import User
 from django.db.models import F
 
-from runbooks.alerts.errors import name_of
+from runbooks.alerts.actions import ENGINE, NOBODY, Actor, write_action
+from runbooks.alerts.errors import holder_of
+from runbooks.alerts.firings import note_firing
 from runbooks.escalation.policies import policy_version_for
 from runbooks.escalation.services import (
     begin_escalation,
+    go_on_with_escalation,
     pause_escalation,
     resume_escalation,
     stop_escalation,
 )
 from runbooks.library.match import match_runbook
-from runbooks.models import Alert, AlertEvent, Escalation
+from runbooks.models import Alert, AlertEvent, Escalation, Page
+from runbooks.paging.notices import queue_notices
 from runbooks.paging.timeline import clip, write_entry
 from telemetry.models import Finding
 
@@ -40,7 +44,7 @@ def open_alert(*, finding: Finding, now: datetime) -> Alert:
     Raises NoRunbook, NoPolicy, and IntegrityError when an alert with this key is open already.
     """
     site = finding.site
-    version = match_runbook(kind=finding.kind, site=site)
+    version = match_runbook(kind=finding.kind, site=site, evidence=finding.evidence)
     earlier = Alert.objects.filter(
         site=site, dedup_key=finding.fingerprint, response=Response.CLOSED
     )
@@ -65,22 +69,34 @@ def open_alert(*, finding: Finding, now: datetime) -> Alert:
     sentence = f"Opened as {word_for(finding.severity)}: {what}. Runbook: {version}."
     write_entry(alert=alert, kind=Kind.OPENED, sentence=sentence, now=now)
     begin_escalation(alert=alert, now=now)
+    if alert.previous_id is not None:
+        note_firing(alert, now)
     return alert
 
 
 def fire_again(*, alert: Alert, finding: Finding, now: datetime) -> None:
-    """T2: an open alert fires once more; it counts, and pages go on where a clear paused them."""
+    """T2: an open alert fires once more; it counts, and pages go on where a clear paused them.
+
+    While it is flapping, paging goes on where it was, and never begins anew.
+    """
     _update_facts(alert, finding, now)
     Alert.objects.filter(pk=alert.pk).exclude(response=Response.CLOSED).update(
         finding=finding, fired_count=F("fired_count") + 1
     )
-    came_back = Alert.objects.filter(
-        pk=alert.pk, condition=Condition.CLEARED, response=Response.UNACKNOWLEDGED
-    ).update(condition=Condition.FIRING, cleared_at=None)
-    if came_back:
-        resume_escalation(alert=alert, now=now)
+    came_back = (
+        Alert.objects.filter(pk=alert.pk, condition=Condition.CLEARED)
+        .exclude(response=Response.CLOSED)
+        .update(condition=Condition.FIRING, cleared_at=None)
+    )
     sentence = f"Fired again, {alert.fired_count + 1} times so far: {finding.summary}"
     write_entry(alert=alert, kind=Kind.FIRED_AGAIN, sentence=sentence, now=now)
+    is_flapping = note_firing(alert, now)
+    if not came_back or alert.response != Response.UNACKNOWLEDGED:
+        return
+    if is_flapping:
+        go_on_with_escalation(alert=alert, now=now)
+    else:
+        resume_escalation(alert=alert, now=now)
 
 
 def worsen(*, alert: Alert, finding: Finding, now: datetime) -> None:
@@ -92,10 +108,10 @@ def worsen(*, alert: Alert, finding: Finding, now: datetime) -> None:
     )
     sentence = f"Rose from {before} to {word_for(finding.severity)}: {finding.summary}"
     taken = Alert.objects.filter(pk=alert.pk, response=Response.ACKNOWLEDGED).update(
-        response=Response.UNACKNOWLEDGED, acknowledged_at=None, acknowledged_by=None
+        response=Response.UNACKNOWLEDGED, **NOBODY
     )
     if taken:
-        holder = name_of(alert.acknowledged_by)
+        holder = holder_of(alert)
         sentence = f"{clip(sentence, 250)} {holder} took it when it was milder: paging begins anew."
     exhausted = Escalation.objects.filter(alert=alert, state=Escalation.State.EXHAUSTED)
     if taken or exhausted.exists():
@@ -116,7 +132,8 @@ def clear_alert(*, alert: Alert, finding: Finding, now: datetime) -> None:
     """T4 and T5: the condition is over.
 
     What somebody has taken, and what is low, closes. Urgent and high alerts that nobody has taken
-    stop paging and stay until a person has seen them.
+    stop paging and stay until a person has seen them. What is flapping stays, whoever has it,
+    until it has settled.
     """
     firing = Alert.objects.filter(pk=alert.pk, condition=Condition.FIRING)
     cleared = firing.exclude(response=Response.CLOSED).update(
@@ -125,41 +142,44 @@ def clear_alert(*, alert: Alert, finding: Finding, now: datetime) -> None:
     if not cleared:
         return
     write_entry(alert=alert, kind=Kind.CLEARED, sentence=f"Cleared: {finding.summary}", now=now)
-    if alert.response == Response.ACKNOWLEDGED or alert.severity == Finding.Severity.LOW:
-        end(alert=alert, by=None, reason="The condition cleared.", now=now)
-    else:
+    is_taken = alert.response == Response.ACKNOWLEDGED
+    if (is_taken or alert.severity == Finding.Severity.LOW) and not alert.is_flapping:
+        end(alert=alert, reason="The condition cleared.", now=now)
+    elif not is_taken:
         pause_escalation(alert=alert, now=now)
 
 
-def end(
-    *,
-    alert: Alert,
-    by: User | None,
-    reason: str,
-    now: datetime,
-    client_action_id: str | None = None,
-) -> bool:
-    """T8: close for good, by a person or (`by` None) by itself; False when it was closed before."""
+def after_acknowledgement(*, alert: Alert, actor: Actor, now: datetime) -> None:
+    """Close an alert that was acknowledged after it cleared, unless it is flapping.
+
+    Whichever of clear and acknowledgement comes first, the end is the same. Receivers that keep a
+    state of their own are told either way.
+    """
+    if alert.condition == Condition.CLEARED and not alert.is_flapping:
+        # The action's id belongs to the acknowledgement's entry.
+        closer = replace(actor, client_action_id=None)
+        end(alert=alert, reason="The condition had cleared.", now=now, actor=closer)
+    else:
+        queue_notices(alert=alert, purpose=Page.Purpose.ACKNOWLEDGED, now=now)
+
+
+def end(*, alert: Alert, reason: str, now: datetime, actor: Actor = ENGINE) -> bool:
+    """T8: close for good, by a person or by itself; False when it was closed before."""
     still_open = Alert.objects.filter(pk=alert.pk).exclude(response=Response.CLOSED)
     ended = still_open.update(
         response=Response.CLOSED,
         closed_at=now,
-        closed_by=by,
+        closed_by=actor.user,
         close_reason=clip(reason, 300),
         revision=_ONE_MORE,
     )
     if not ended:
         return False
     stop_escalation(alert=alert, now=now)
+    queue_notices(alert=alert, purpose=Page.Purpose.RESOLVED, now=now)
     logger.info("alert.closed", extra={"alert_id": alert.pk})
-    write_entry(
-        alert=alert,
-        kind=Kind.CLOSED,
-        sentence=f"Closed: {reason}" if reason else "Closed.",
-        now=now,
-        actor=by,
-        client_action_id=client_action_id,
-    )
+    sentence = f"Closed: {reason}" if reason else "Closed."
+    write_action(alert=alert, kind=Kind.CLOSED, sentence=sentence, now=now, actor=actor)
     return True
 
 

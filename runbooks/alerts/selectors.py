@@ -22,6 +22,7 @@ def alert_for(user: AnyUser, alert_id: int) -> Alert:
         "node",
         "finding",
         "acknowledged_by",
+        "acknowledged_owner",
         "closed_by",
         "runbook_version__runbook",
         "policy_version__policy",
@@ -40,7 +41,12 @@ def open_alerts_for(user: AnyUser) -> QuerySet[Alert]:
         alerts_visible_to(user)
         .exclude(response=Alert.Response.CLOSED)
         .select_related(
-            "site__owner", "node", "acknowledged_by", "runbook_version__runbook", "escalation"
+            "site__owner",
+            "node",
+            "acknowledged_by",
+            "acknowledged_owner",
+            "runbook_version__runbook",
+            "escalation",
         )
         .order_by("severity", "opened_at", "pk")
     )
@@ -48,7 +54,9 @@ def open_alerts_for(user: AnyUser) -> QuerySet[Alert]:
 
 def timeline_of(alert: Alert) -> QuerySet[AlertEvent]:
     """Return the alert's timeline, oldest first."""
-    return AlertEvent.objects.filter(alert=alert).select_related("actor").order_by("at", "pk")
+    return (
+        AlertEvent.objects.filter(alert=alert).select_related("actor", "owner").order_by("at", "pk")
+    )
 
 
 def counts_for(user: AnyUser) -> dict[int, int]:

@@ -1,177 +1,201 @@
-"""What people do to an alert: acknowledge, release, close, comment.
+"""What people do to an alert: acknowledge, release, close, comment; escalate and give away.
 
-Each action may carry the id that the acting device gave it; sent twice, it happens once. Callers
-have checked, through `fleet.access`, that the person may act.
+Each action may carry the id that the acting device gave it; sent twice, it happens once. It may
+carry the revision that the person saw; what changed since in a way that matters refuses it.
+Callers have checked, through `fleet.access` or a page's link, that the person may act.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 
+from fleet.models import Owner
 from runbooks.alerts import lifecycle
-from runbooks.alerts.errors import (
-    AlertClosed,
-    AlertNotTaken,
-    AlertNotWaiting,
-    CloseReasonMissing,
-    TextRefused,
-    name_of,
+from runbooks.alerts.actions import (
+    NOBODY,
+    Actor,
+    Channel,
+    Kind,
+    acknowledgement_end,
+    is_held_by,
+    locked,
+    readable_reason,
+    refuse_closed,
+    refuse_stale,
+    write_action,
 )
+from runbooks.alerts.errors import AlertNotTaken, AlertNotWaiting, CloseReasonMissing, TextRefused
+from runbooks.alerts.handing import escalate_alert, hand_over_alert, pass_on_alert
 from runbooks.escalation.services import resume_escalation, stop_escalation
-from runbooks.models import Alert, AlertEvent
-from runbooks.paging.timeline import LONGEST_SENTENCE, write_entry
+from runbooks.models import Alert
+from runbooks.paging.timeline import LONGEST_SENTENCE
+
+__all__ = [
+    "acknowledge_alert",
+    "close_alert",
+    "comment_on_alert",
+    "escalate_alert",
+    "hand_over_alert",
+    "pass_on_alert",
+    "release_alert",
+]
 
 logger = logging.getLogger(__name__)
 
-LONGEST_REASON = 300
-LONGEST_ACTION_ID = 64
+#: Between a release and the first page, so that a slip of the finger pages nobody.
+RELEASE_GRACE = timedelta(seconds=10)
 
 
 @transaction.atomic
 def acknowledge_alert(
-    *, alert: Alert, by: User, now: datetime, client_action_id: str | None = None
+    *,
+    alert: Alert,
+    by: User | None,
+    now: datetime,
+    owner: Owner | None = None,
+    channel: Channel = Channel.BROWSER,
+    client_action_id: str | None = None,
+    seen_revision: int | None = None,
 ) -> None:
     """T6: take the alert; escalation stops and every page not yet out is cancelled.
 
-    The alert stays open until its condition clears or somebody closes it; one whose condition
-    has cleared already is closed. Raises AlertNotWaiting when another has it, AlertClosed.
+    `by` has an account; `owner` acts from a page and may have none. The alert stays open until
+    its condition clears, somebody closes it or the acknowledgement runs out; one whose condition
+    has cleared already is closed. Raises AlertNotWaiting when another has it, AlertMoved,
+    AlertClosed.
     """
-    current = _locked(alert)
-    if _is_repeated(current, client_action_id):
+    actor = Actor(by, owner, channel, client_action_id)
+    current = locked(alert, actor)
+    if current is None:
         return
-    _refuse_closed(current)
-    waiting = Alert.objects.filter(pk=alert.pk, response=Alert.Response.UNACKNOWLEDGED)
-    taken = waiting.update(
-        response=Alert.Response.ACKNOWLEDGED,
-        acknowledged_by=by,
-        acknowledged_at=now,
-        revision=F("revision") + 1,
-    )
-    if not taken:
-        if current.acknowledged_by_id == by.pk:
+    refuse_closed(current)
+    if current.response == Alert.Response.ACKNOWLEDGED:
+        if is_held_by(current, actor):
             return
         raise AlertNotWaiting(current)
-    stop_escalation(alert=current, now=now)
-    logger.info("alert.acknowledged", extra={"alert_id": alert.pk, "user_id": by.pk})
-    write_entry(
+    refuse_stale(current, actor, seen_revision=seen_revision, matters=[Kind.SEVERITY_ROSE])
+    _take(current, actor, now)
+    write_action(
         alert=current,
-        kind=AlertEvent.Kind.ACKNOWLEDGED,
-        sentence=f"{name_of(by)} took it. Paging stopped.",
+        kind=Kind.ACKNOWLEDGED,
+        sentence=f"{actor.name} took it{actor.way}. Paging stopped.",
         now=now,
-        actor=by,
-        client_action_id=client_action_id,
+        actor=actor,
     )
-    if current.condition == Alert.Condition.CLEARED:
-        # Whichever of clear and acknowledgement comes first, the end is the same.
-        lifecycle.end(alert=current, by=by, reason="The condition had cleared.", now=now)
+    lifecycle.after_acknowledgement(alert=current, actor=actor, now=now)
+
+
+def _take(alert: Alert, actor: Actor, now: datetime) -> None:
+    """Give the alert to whoever acts, and stop what pages for it."""
+    Alert.objects.filter(pk=alert.pk, response=Alert.Response.UNACKNOWLEDGED).update(
+        response=Alert.Response.ACKNOWLEDGED,
+        acknowledged_by=actor.user,
+        acknowledged_owner=actor.owner,
+        acknowledged_at=now,
+        acknowledgement_ends_at=acknowledgement_end(alert.policy_version, now),
+        revision=F("revision") + 1,
+    )
+    stop_escalation(alert=alert, now=now)
+    user_id = actor.user.pk if actor.user else None
+    logger.info(
+        "alert.acknowledged",
+        extra={"alert_id": alert.pk, "user_id": user_id, "channel": actor.channel.value},
+    )
 
 
 @transaction.atomic
 def release_alert(
-    *, alert: Alert, by: User, now: datetime, client_action_id: str | None = None
+    *,
+    alert: Alert,
+    by: User | None,
+    now: datetime,
+    owner: Owner | None = None,
+    channel: Channel = Channel.BROWSER,
+    client_action_id: str | None = None,
+    seen_revision: int | None = None,
 ) -> None:
-    """T7: give the alert back; paging begins anew with the first step.
+    """T7: give the alert back; a moment later paging begins anew with the first step.
 
-    Raises AlertNotTaken when nobody has it, AlertClosed.
+    Raises AlertNotTaken when nobody has it, AlertMoved when another has it by now, AlertClosed.
     """
-    current = _locked(alert)
-    if _is_repeated(current, client_action_id):
+    actor = Actor(by, owner, channel, client_action_id)
+    current = locked(alert, actor)
+    if current is None:
         return
-    _refuse_closed(current)
+    refuse_closed(current)
+    matters = [Kind.ACKNOWLEDGED, Kind.HANDED_OVER]
+    refuse_stale(current, actor, seen_revision=seen_revision, matters=matters)
     taken = Alert.objects.filter(pk=alert.pk, response=Alert.Response.ACKNOWLEDGED)
     released = taken.update(
-        response=Alert.Response.UNACKNOWLEDGED,
-        acknowledged_by=None,
-        acknowledged_at=None,
-        revision=F("revision") + 1,
+        response=Alert.Response.UNACKNOWLEDGED, revision=F("revision") + 1, **NOBODY
     )
     if not released:
         raise AlertNotTaken(current)
-    resume_escalation(alert=current, now=now)
-    logger.info("alert.released", extra={"alert_id": alert.pk, "user_id": by.pk})
-    write_entry(
-        alert=current,
-        kind=AlertEvent.Kind.RELEASED,
-        sentence=f"{name_of(by)} released it. Paging begins anew with the first step.",
-        now=now,
-        actor=by,
-        client_action_id=client_action_id,
-    )
+    sentence = f"{actor.name} released it{actor.way}."
+    if current.condition == Alert.Condition.FIRING:
+        resume_escalation(alert=current, now=now, grace=RELEASE_GRACE)
+        sentence += " Paging begins anew with the first step."
+    logger.info("alert.released", extra={"alert_id": alert.pk, "user_id": by.pk if by else None})
+    write_action(alert=current, kind=Kind.RELEASED, sentence=sentence, now=now, actor=actor)
 
 
 @transaction.atomic
 def close_alert(
     *,
     alert: Alert,
-    by: User,
+    by: User | None,
     reason: str,
     now: datetime,
+    owner: Owner | None = None,
+    channel: Channel = Channel.BROWSER,
     client_action_id: str | None = None,
+    seen_revision: int | None = None,
 ) -> None:
     """T8: close the alert for good; while its condition fires, only with a reason.
 
-    Raises CloseReasonMissing, TextRefused, AlertClosed.
+    Raises CloseReasonMissing, TextRefused, AlertMoved, AlertClosed.
     """
-    current = _locked(alert)
-    if _is_repeated(current, client_action_id):
+    actor = Actor(by, owner, channel, client_action_id)
+    current = locked(alert, actor)
+    if current is None:
         return
-    _refuse_closed(current)
-    reason = reason.strip()
+    refuse_closed(current)
+    matters = [
+        Kind.SEVERITY_ROSE,
+        Kind.FIRED_AGAIN,
+        Kind.ACKNOWLEDGED,
+        Kind.RELEASED,
+        Kind.HANDED_OVER,
+    ]
+    refuse_stale(current, actor, seen_revision=seen_revision, matters=matters)
+    reason = readable_reason(reason)
     if not reason and current.condition == Alert.Condition.FIRING:
         raise CloseReasonMissing(current)
-    if len(reason) > LONGEST_REASON:
-        raise TextRefused("reason", LONGEST_REASON)
-    lifecycle.end(alert=current, by=by, reason=reason, now=now, client_action_id=client_action_id)
+    lifecycle.end(alert=current, reason=reason, now=now, actor=actor)
 
 
 @transaction.atomic
 def comment_on_alert(
     *,
     alert: Alert,
-    by: User,
+    by: User | None,
     text: str,
     now: datetime,
+    owner: Owner | None = None,
+    channel: Channel = Channel.BROWSER,
     client_action_id: str | None = None,
+    seen_revision: int | None = None,
 ) -> None:
-    """Add a comment to the timeline, of a closed alert too. Raises TextRefused."""
+    """Add a comment to the timeline, of a closed alert too; never too late. Raises TextRefused."""
     text = text.strip()
     if not 0 < len(text) <= LONGEST_SENTENCE:
         raise TextRefused("comment", LONGEST_SENTENCE)
-    current = _locked(alert)
-    if _is_repeated(current, client_action_id):
-        return
-    write_entry(
-        alert=current,
-        kind=AlertEvent.Kind.COMMENTED,
-        sentence=text,
-        now=now,
-        actor=by,
-        client_action_id=client_action_id,
-    )
-
-
-def _locked(alert: Alert) -> Alert:
-    """Read the alert as it is now and keep others from changing it until COMMIT."""
-    return (
-        Alert.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("acknowledged_by", "closed_by", "policy_version")
-        .get(pk=alert.pk)
-    )
-
-
-def _is_repeated(alert: Alert, client_action_id: str | None) -> bool:
-    if client_action_id is None:
-        return False
-    if not 0 < len(client_action_id) <= LONGEST_ACTION_ID:
-        raise TextRefused("action's id", LONGEST_ACTION_ID)
-    return alert.events.filter(client_action_id=client_action_id).exists()
-
-
-def _refuse_closed(alert: Alert) -> None:
-    if alert.response == Alert.Response.CLOSED:
-        raise AlertClosed(alert)
+    actor = Actor(by, owner, channel, client_action_id)
+    current = locked(alert, actor)
+    if current is not None:
+        write_action(alert=current, kind=Kind.COMMENTED, sentence=text, now=now, actor=actor)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.models import Site
-from runbooks.escalation.plan import Decision, Step, once_around
+from runbooks.escalation.plan import Decision, Step, facts_about, held, once_around
 from runbooks.paging.people import Person, owners_meant, reachable
 from runbooks.paging.timeline import spell_time
+from telemetry.models import Finding
 
 #: Who stands in for a step of which nobody can be reached, in this order.
 STAND_INS = (("site_owner", "the site's owner"), ("catch_all", "the catch-all owner"))
@@ -20,7 +21,8 @@ class Choice:
     """What a due escalation does: the step, the people paged, and the steps that reached nobody.
 
     `stand_in` says who the people are when they are not the step's own. Without people the step
-    only waits.
+    only waits: for its own delay, or, where `is_held`, until its hours begin, because no step of
+    the policy is open now.
     """
 
     decision: Decision
@@ -29,6 +31,7 @@ class Choice:
     people: Sequence[Person]
     stand_in: str = ""
     unreachable: Sequence[int] = ()
+    is_held: bool = False
 
     def reason(self, policy: str) -> str:
         """Return in words why these people are paged."""
@@ -49,17 +52,26 @@ class Choice:
 
 
 def choose(
-    steps: Sequence[Step], *, step_index: int, rounds_left: int, site: Site, now: datetime
+    steps: Sequence[Step],
+    *,
+    step_index: int,
+    rounds_left: int,
+    site: Site,
+    now: datetime,
+    severity: int | None = None,
 ) -> Choice | None:
     """Return what an escalation that is due now does; None when it is exhausted.
 
-    A step of which nobody can be reached does not burn its delay: the site's owner stands in,
-    then the catch-all owner; without them the following steps are tried at once, each at most
-    once; only when nobody at all can be reached does the step wait.
+    A step whose conditions do not hold is passed over. A step of which nobody can be reached
+    does not burn its delay: the site's owner stands in, then the catch-all owner; without them
+    the following steps are tried at once, each at most once; only when nobody at all can be
+    reached does the step wait.
     """
+    facts = facts_about(steps, severity=name_of(severity), time_zone=site.time_zone)
+    place = {"step_index": step_index, "rounds_left": rounds_left}
     first: Choice | None = None
     unreachable: list[int] = []
-    for decision in once_around(steps, step_index=step_index, rounds_left=rounds_left, now=now):
+    for decision in once_around(steps, **place, now=now, facts=facts):
         if decision.step is None or decision.next_due_at is None:
             break
         step = decision.step
@@ -77,7 +89,24 @@ def choose(
         if people:
             return choice
         first = first or choice
-    return first
+    return first or _held(held(steps, **place, now=now, facts=facts))
+
+
+def name_of(severity: int | None) -> str:
+    """Return a severity as steps name it, empty without one."""
+    return "" if severity is None else Finding.Severity(severity).name.lower()
+
+
+def _held(decision: Decision | None) -> Choice | None:
+    if decision is None or decision.step is None or decision.next_due_at is None:
+        return None
+    return Choice(
+        decision=decision,
+        step=decision.step,
+        ends_at=decision.next_due_at,
+        people=(),
+        is_held=True,
+    )
 
 
 def _people(step: Step, site: Site, now: datetime) -> tuple[list[Person], str]:

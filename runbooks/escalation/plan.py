@@ -1,7 +1,9 @@
 """Who next, and when: the next move of an escalation, from its steps and a given time. Pure.
 
-A step pages its people and then waits its own delay for an answer. After the last step the next
-round begins while rounds are left; then the escalation is exhausted.
+A step pages its people and then waits its own delay for an answer. A step whose conditions do
+not hold is passed over without waiting. After the last step the next round begins while rounds
+are left; then the escalation is exhausted. When no step at all is open at this hour, the
+escalation is held until one opens.
 """
 
 from __future__ import annotations
@@ -9,34 +11,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-LEAST_DELAY_SECONDS = 5
-MOST_DELAY_SECONDS = 86_400
-MOST_STEPS = 10
-MOST_WORDS = 20
+from runbooks.escalation.steps import SITE_ZONE, Hours, PlanError, Step, read_steps
+from runbooks.oncall.rota import moment_of
 
+__all__ = [
+    "ANYTHING",
+    "Decision",
+    "Facts",
+    "Hours",
+    "PlanError",
+    "Step",
+    "advance",
+    "facts_about",
+    "forecast",
+    "held",
+    "is_open",
+    "once_around",
+    "opening_of",
+    "read_steps",
+    "walk",
+]
 
-class PlanError(ValueError):
-    """Steps that cannot be followed: a `code` for machines, a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One rung: whom to page, and how long to wait for an answer before the next one.
+class Facts:
+    """What a step's conditions look at; without a `severity` (`urgent`, `high`, `low`) all fit."""
 
-    Each word of `notify` is `site_owner`, `catch_all` or `owner:<id>`.
-    """
+    severity: str = ""
+    time_zone: str = "UTC"
 
-    notify: tuple[str, ...]
-    delay: timedelta
+
+ANYTHING = Facts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,31 @@ class Decision:
     next_step: int
     rounds_left: int
     next_due_at: datetime | None
+
+
+def facts_about(steps: Sequence[Step], *, severity: str, time_zone: str) -> Facts:
+    """Return the facts of an alert at a site.
+
+    A severity that no step is for is taken for any, so that no alert is left without a page.
+    """
+    facts = Facts(severity=severity, time_zone=time_zone)
+    if any(_fits(step, facts) for step in steps):
+        return facts
+    return Facts(time_zone=time_zone)
+
+
+def is_open(step: Step, *, facts: Facts, at: datetime) -> bool:
+    """Tell whether the step's conditions hold at `at`."""
+    if not _fits(step, facts):
+        return False
+    if step.hours is None:
+        return True
+    local = at.astimezone(_zone(step.hours, facts))
+    clock, hours = local.time(), step.hours
+    if hours.opens < hours.closes:
+        return local.weekday() in hours.weekdays and hours.opens <= clock < hours.closes
+    began_yesterday = clock < hours.closes and (local.weekday() - 1) % 7 in hours.weekdays
+    return began_yesterday or (local.weekday() in hours.weekdays and clock >= hours.opens)
 
 
 def advance(steps: Sequence[Step], *, step_index: int, rounds_left: int, now: datetime) -> Decision:
@@ -75,81 +109,100 @@ def advance(steps: Sequence[Step], *, step_index: int, rounds_left: int, now: da
     )
 
 
-def once_around(
+def walk(
     steps: Sequence[Step], *, step_index: int, rounds_left: int, now: datetime
-) -> Iterator[Decision]:
-    """Yield the moves that may be tried at once while nobody can be reached.
-
-    The first is `advance`'s own; then the following steps, each at most once, so that a plan in
-    which nobody can be reached does not spin.
-    """
+) -> Iterator[tuple[Decision, int]]:
+    """Yield each move once around, open or not, with the rounds left when it is its turn."""
     for _ in steps:
         decision = advance(steps, step_index=step_index, rounds_left=rounds_left, now=now)
         if decision.step is None:
             return
-        yield decision
+        begins_round = step_index >= len(steps)
+        yield decision, rounds_left - 1 if begins_round else rounds_left
         step_index, rounds_left = decision.next_step, decision.rounds_left
 
 
+def opening_of(step: Step, *, facts: Facts, now: datetime) -> datetime | None:
+    """Return when the step's hours begin next after `now`; None when it never opens."""
+    if step.hours is None or not _fits(step, facts):
+        return None
+    zone = _zone(step.hours, facts)
+    today = now.astimezone(zone).date()
+    # A week and a day: today's hours may be over. Two weeks, as clocks that jump over the
+    # hours' whole span leave them out for once.
+    for number in range(15):
+        opens_at = moment_of(today + number * _DAY, step.hours.opens, zone)
+        if opens_at > now and is_open(step, facts=facts, at=opens_at):
+            return opens_at
+    return None
+
+
+def once_around(
+    steps: Sequence[Step],
+    *,
+    step_index: int,
+    rounds_left: int,
+    now: datetime,
+    facts: Facts = ANYTHING,
+) -> Iterator[Decision]:
+    """Yield the moves that may be tried at once while nobody can be reached.
+
+    The first open step from `step_index` on; then the following open ones, each at most once, so
+    that a plan in which nobody can be reached does not spin.
+    """
+    for decision, _ in walk(steps, step_index=step_index, rounds_left=rounds_left, now=now):
+        if decision.step is not None and is_open(steps[decision.step], facts=facts, at=now):
+            yield decision
+
+
+def held(
+    steps: Sequence[Step],
+    *,
+    step_index: int,
+    rounds_left: int,
+    now: datetime,
+    facts: Facts = ANYTHING,
+) -> Decision | None:
+    """Return what an escalation waits for when no step of the whole plan is open at `now`.
+
+    Its `next_step` is carried out when its hours begin. None when a step is open, and when no
+    step that is left ever opens for this severity.
+    """
+    if any(is_open(step, facts=facts, at=now) for step in steps):
+        return None
+    found = [
+        Decision(step=step, next_step=step, rounds_left=rounds, next_due_at=opens_at)
+        for decision, rounds in walk(steps, step_index=step_index, rounds_left=rounds_left, now=now)
+        if (step := decision.step) is not None
+        and (opens_at := opening_of(steps[step], facts=facts, now=now)) is not None
+    ]
+    return min(found, key=lambda decision: decision.next_due_at or now, default=None)
+
+
 def forecast(
-    steps: Sequence[Step], *, step_index: int, rounds_left: int, next_due_at: datetime
+    steps: Sequence[Step],
+    *,
+    step_index: int,
+    rounds_left: int,
+    next_due_at: datetime,
+    facts: Facts = ANYTHING,
 ) -> Iterator[tuple[int, datetime]]:
     """Yield `(step index, time)` of every step still to come if nobody ever answers."""
     due: datetime | None = next_due_at
     while due is not None:
-        decision = advance(steps, step_index=step_index, rounds_left=rounds_left, now=due)
-        if decision.step is not None:
-            yield decision.step, due
-        step_index, rounds_left, due = (
-            decision.next_step,
-            decision.rounds_left,
-            decision.next_due_at,
-        )
+        place = {"step_index": step_index, "rounds_left": rounds_left}
+        move = next(once_around(steps, **place, now=due, facts=facts), None)
+        if move is not None and move.step is not None:
+            yield move.step, due
+        move = move or held(steps, **place, now=due, facts=facts)
+        if move is None:
+            return
+        step_index, rounds_left, due = move.next_step, move.rounds_left, move.next_due_at
 
 
-def read_steps(value: object) -> tuple[Step, ...]:
-    """Return the steps stored as `[{"notify": [...], "delay_seconds": 300}, ...]`."""
-    if not isinstance(value, list) or not value:
-        raise PlanError("no_steps", "A policy needs at least one step; add one.")
-    if len(value) > MOST_STEPS:
-        raise PlanError(
-            "too_many_steps", f"A policy has at most {MOST_STEPS} steps; leave some out."
-        )
-    return tuple(_read_step(item, number) for number, item in enumerate(value, start=1))
+def _fits(step: Step, facts: Facts) -> bool:
+    return not step.severities or not facts.severity or facts.severity in step.severities
 
 
-def _read_step(item: object, number: int) -> Step:
-    if not isinstance(item, dict) or set(item) != {"notify", "delay_seconds"}:
-        raise PlanError(
-            "bad_step", f"Step {number} must have exactly 'notify' and 'delay_seconds'."
-        )
-    words, seconds = item["notify"], item["delay_seconds"]
-    if not isinstance(words, list) or not 0 < len(words) <= MOST_WORDS:
-        raise PlanError(
-            "bad_notify", f"Step {number} must name somebody to page, at most {MOST_WORDS}."
-        )
-    for word in words:
-        if not _is_word(word):
-            raise PlanError(
-                "bad_notify",
-                f"Step {number} cannot page {str(word)[:40]!r}; write 'site_owner', 'catch_all' "
-                "or 'owner:' and the number of an owner.",
-            )
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        seconds = 0
-    if not LEAST_DELAY_SECONDS <= seconds <= MOST_DELAY_SECONDS:
-        raise PlanError(
-            "bad_delay",
-            f"Step {number} must wait {LEAST_DELAY_SECONDS} to {MOST_DELAY_SECONDS:,} seconds "
-            "for an answer.",
-        )
-    return Step(notify=tuple(words), delay=timedelta(seconds=seconds))
-
-
-def _is_word(word: object) -> bool:
-    if word in ("site_owner", "catch_all"):
-        return True
-    if not isinstance(word, str) or not word.startswith("owner:"):
-        return False
-    digits = word.removeprefix("owner:")
-    return digits.isascii() and digits.isdigit() and len(digits) <= 18
+def _zone(hours: Hours, facts: Facts) -> ZoneInfo:
+    return ZoneInfo(facts.time_zone if hours.time_zone == SITE_ZONE else hours.time_zone)

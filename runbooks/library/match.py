@@ -1,6 +1,10 @@
-"""Which runbook answers an alert: the one for its kind, else its category's, else `generic`."""
+"""Which runbook answers an alert: a named one, its kind's, its category's, or `generic`."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
@@ -8,6 +12,8 @@ from fleet.models import Site
 from runbooks.models import RunbookVersion
 
 FALLBACK = "generic"
+#: Where words of a name like `KubePodOOMKilled` begin.
+_WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 
 
 class NoRunbook(LookupError):
@@ -22,16 +28,22 @@ class NoRunbook(LookupError):
         )
 
 
-def match_runbook(*, kind: str, site: Site) -> RunbookVersion:
+def match_runbook(
+    *, kind: str, site: Site, evidence: Mapping[str, Any] | None = None
+) -> RunbookVersion:
     """Return the edition to pin to an alert of `kind` at `site`; raises NoRunbook.
 
-    Among several the one published last counts. Only the newest edition of a runbook is asked:
-    an edition that no longer names a kind gives it up.
+    An alert of another system may name its runbook: `evidence["labels"]["runbook"]` is a slug,
+    and a runbook called like its `alertname` (`GpuTooHot`: `gpu-too-hot`) was written for it.
+    A name that no runbook has is passed over. Among several of a kind the one published last
+    counts. Only the newest edition of a runbook is asked: an edition that no longer names a kind
+    gives it up.
     """
     newest = newest_versions()
     category, _, _ = kind.partition(".")
     version = (
-        newest.filter(document__matches__contains=[kind]).first()
+        _named(newest, evidence or {})
+        or newest.filter(document__matches__contains=[kind]).first()
         # A runbook that names kinds was written for alerts; one that names none is a procedure.
         or newest.filter(runbook__category__startswith=category)
         .exclude(document__matches=[])
@@ -51,3 +63,19 @@ def newest_versions() -> QuerySet[RunbookVersion]:
         .select_related("runbook")
         .order_by(F("published_at").desc(), "runbook__slug")
     )
+
+
+def _named(newest: QuerySet[RunbookVersion], evidence: Mapping[str, Any]) -> RunbookVersion | None:
+    """Return the runbook that the labels of another system's alert name, if it exists."""
+    labels = evidence.get("labels")
+    if not isinstance(labels, Mapping):
+        return None
+    for slug in (str(labels.get("runbook", "")), _slug_of(str(labels.get("alertname", "")))):
+        named = newest.filter(runbook__slug=slug).first() if slug else None
+        if named is not None:
+            return named
+    return None
+
+
+def _slug_of(name: str) -> str:
+    return "-".join(word for word in _WORD_STARTS.split(name) if word).lower()

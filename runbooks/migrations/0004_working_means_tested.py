@@ -29,6 +29,21 @@ BEGIN
 END $$;
 """
 
+CONTACTS = """
+CREATE OR REPLACE FUNCTION judge_sites_of_contact() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- A contact that did not work is not what a site loses: what came of its test must be
+    -- recordable, and its address mendable.
+    IF NOT (OLD.is_enabled AND OLD.disabled_reason = '' AND OLD.tested_at IS NOT NULL)
+    THEN RETURN NULL; END IF;
+    -- A contact that the product itself switched off (its receiver is gone) must be recordable:
+    -- the auditor raises it instead.
+    IF TG_OP = 'UPDATE' AND NEW.disabled_reason <> OLD.disabled_reason THEN RETURN NULL; END IF;
+    PERFORM refuse_unanswered_site(id) FROM fleet_site WHERE owner_id = OLD.owner_id;
+    RETURN NULL;
+END $$;
+"""
+
 # A test of the old address says nothing of the new one. A new secret of the same receiver is
 # rotated in while both count, so it needs no new test.
 ADDRESSES = """
@@ -56,5 +71,6 @@ class Migration(migrations.Migration):
     ]
     operations = [
         migrations.RunSQL(WORKING, migrations.RunSQL.noop),
+        migrations.RunSQL(CONTACTS, migrations.RunSQL.noop),
         migrations.RunSQL(ADDRESSES, NO_ADDRESSES),
     ]

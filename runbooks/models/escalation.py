@@ -28,7 +28,7 @@ class EscalationPolicyVersion(models.Model):
     policy = models.ForeignKey(EscalationPolicy, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     #: `[{"notify": ["site_owner", ...], "delay_seconds": 300}, ...]`: page these, then wait that
-    #: long for an answer before the next step. `escalation.plan` has the words and conditions.
+    #: long for an answer before the next step. `escalation.steps` has the words and conditions.
     steps = models.JSONField()
     #: How many more rounds through all steps after the first.
     repeat = models.PositiveSmallIntegerField(default=2)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 
 from runbooks.models import Alert, Escalation, Page
+from runbooks.paging.links import token_for
 from runbooks.paging.payload import PageFacts
 from runbooks.paging.people import owners_meant
 
@@ -18,13 +20,24 @@ def webhook_id(page: Page) -> str:
     return f"msg_{page.pk.hex}"
 
 
-def facts_of(page: Page, *, at: datetime) -> PageFacts:
-    """Return what the page says at `at`; `page` comes from `leases.page_to_send`."""
+def page_by_webhook_id(webhook_id: str) -> Page | None:
+    """Return the page that receivers know under this id, with its alert; None for no such page."""
+    try:
+        page_id = UUID(hex=webhook_id.removeprefix("msg_"))
+    except ValueError:
+        return None
+    rows = Page.objects.filter(pk=page_id, purpose=Page.Purpose.PAGE)
+    page = rows.select_related("alert", "owner__user", "contact").first()
+    # One spelling alone: what is signed names the page by it.
+    return page if page is not None and webhook_id == f"msg_{page.pk.hex}" else None
+
+
+def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> PageFacts:
+    """Return what a page of `leases.page_to_send` says at `at`, with those in its request."""
     alert = page.alert
     site = alert.site
     version = alert.runbook_version
     next_at, next_who = _next_step(alert, at)
-    steps = version.document.get("steps", [])
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -51,10 +64,27 @@ def facts_of(page: Page, *, at: datetime) -> PageFacts:
         runbook_title=version.runbook.title,
         runbook_version=version.number,
         runbook_hash=version.content_hash,
-        first_steps=[step.get("title", "") for step in steps],
+        first_steps=[step.get("title", "") for step in version.document.get("steps", [])],
         next_at=next_at,
         next_who=next_who,
+        purpose=page.purpose,
+        ack_url=_link(page, at),
+        bundled=tuple(facts_of(one, at=at) for one in companions),
+        acknowledged_by=_holder(alert),
     )
+
+
+def _link(page: Page, at: datetime) -> str:
+    if page.purpose != Page.Purpose.PAGE:
+        return ""
+    return f"{settings.HEARTHWATCH_BASE_URL}/p/{token_for(page, at=at)}/"
+
+
+def _holder(alert: Alert) -> str:
+    user = alert.acknowledged_by
+    if user is not None:
+        return user.get_full_name() or user.get_username()
+    return alert.acknowledged_owner.name if alert.acknowledged_owner else ""
 
 
 def _next_step(alert: Alert, at: datetime) -> tuple[datetime | None, Sequence[str]]:

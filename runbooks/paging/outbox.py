@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fleet.models import Contact, Owner
 from fleet.queue import Job, enqueue_on_commit
@@ -11,6 +11,11 @@ from runbooks.models import Alert, Page
 from runbooks.paging.timeline import clip
 
 logger = logging.getLogger(__name__)
+
+#: Whose turn it is when many wait; the lower goes first.
+FIRST_OF_SITE, OTHERS, NOTICES = 0, 1, 2
+#: A site that paged nobody for so long has its next page jump the queue.
+QUIET = timedelta(minutes=10)
 
 
 def queue_page(
@@ -23,6 +28,7 @@ def queue_page(
     reason: str,
     give_up_at: datetime,
     now: datetime,
+    purpose: Page.Purpose = Page.Purpose.PAGE,
 ) -> Page:
     """Write the page that step `sequence` owes this contact; asked twice, it is one page.
 
@@ -33,8 +39,10 @@ def queue_page(
         alert=alert,
         sequence=sequence,
         contact=contact,
+        purpose=purpose,
         defaults={
             "owner": owner,
+            "priority": _priority(alert, sequence, purpose, now),
             "step_index": step_index,
             "reason": clip(reason, 200),
             "created_at": now,
@@ -49,9 +57,14 @@ def cancel_pages(*, alert: Alert, now: datetime) -> int:
     """Cancel every page of the alert that is not out yet, leased ones too; return how many.
 
     A worker that holds such a page finds its lease gone and sends nothing, or, when the request
-    is already in the air, leaves the page cancelled.
+    is already in the air, leaves the page cancelled. Notices that nobody need act any more are
+    not called off: they are what receivers that keep a state wait for.
     """
-    waiting = Page.objects.filter(alert=alert, state__in=[Page.State.PENDING, Page.State.LEASED])
+    waiting = Page.objects.filter(
+        alert=alert,
+        purpose=Page.Purpose.PAGE,
+        state__in=[Page.State.PENDING, Page.State.LEASED],
+    )
     count = waiting.update(state=Page.State.CANCELLED, lease_token=None, lease_expires_at=None)
     if count:
         logger.info(
@@ -59,3 +72,13 @@ def cancel_pages(*, alert: Alert, now: datetime) -> int:
             extra={"alert_id": alert.pk, "count": count, "cancelled_at": now.isoformat()},
         )
     return count
+
+
+def _priority(alert: Alert, sequence: int, purpose: Page.Purpose, now: datetime) -> int:
+    if purpose != Page.Purpose.PAGE:
+        return NOTICES
+    lately = Page.objects.filter(
+        alert__site=alert.site_id, purpose=Page.Purpose.PAGE, created_at__gt=now - QUIET
+    )
+    # Everybody whom the same step pages is told first, and so is the contact tried next.
+    return OTHERS if lately.exclude(alert=alert, sequence=sequence).exists() else FIRST_OF_SITE

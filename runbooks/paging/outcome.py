@@ -5,6 +5,7 @@ The rules are those of Standard Webhooks 1.0.0, with a schedule made for paging.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ RETRY_SECONDS = (5, 15, 30, 60, 120)
 JITTER = 0.2
 _GONE = 410
 _TEMPORARY = frozenset({408, 425, 429})
+#: Refusals of what was sent rather than of the sender: alone, each page may be welcome.
+_CONTENT_REFUSED = frozenset({400, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,22 @@ def retry_delay(
     if asked is not None:
         return timedelta(seconds=min(max(asked, base), 2 * base))
     return timedelta(seconds=base * rng.uniform(1 - JITTER, 1 + JITTER))
+
+
+def is_content_refused(answer: Answer) -> bool:
+    """Tell whether the receiver may not know bundles: then their pages are sent one by one."""
+    return answer.status in _CONTENT_REFUSED
+
+
+def asks_to_acknowledge(answer: Answer) -> bool:
+    """Tell whether a receiver that took the page says, in its answer, that somebody has it."""
+    try:
+        said = json.loads(answer.body_head)
+    # A thousand opening brackets are too deep for the decoder; that is no fault of ours.
+    except (ValueError, RecursionError):
+        return False
+    # Exactly `true`: a word or a number there may mean anything.
+    return isinstance(said, dict) and said.get("acknowledge") is True
 
 
 def describe(answer: Answer) -> str:

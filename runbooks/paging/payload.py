@@ -1,8 +1,7 @@
-"""The body of a page and its signature, as `docs/paging-webhook.md` promises them. Pure."""
+"""The body of a page, as `docs/paging-webhook.md` promises it. Pure."""
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,24 +10,34 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+from runbooks.paging.signature import (
+    SecretError,
+    SignatureError,
+    sign,
+    sign_with_each,
+    verify,
+)
+
+__all__ = [
+    "LARGEST_BODY",
+    "PageFacts",
+    "SecretError",
+    "SignatureError",
+    "acknowledge_url",
+    "alert_url",
+    "local_time",
+    "render_body",
+    "runbook_url",
+    "sign",
+    "sign_with_each",
+    "steps_filled",
+    "verify",
+]
 
 LARGEST_BODY = 20_000
 FIRST_STEPS = 3
 SEVERITY_WORDS: Mapping[int, str] = {1: "urgent", 2: "high", 3: "low"}
 _SLOT = re.compile(r"\{\{([^{}\n]*)\}\}")
-
-
-class SecretError(ValueError):
-    """A signing secret that cannot be used; the text says what one looks like."""
-
-    code = "bad_secret"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The contact's signing secret cannot be used; write 'whsec_' and the base64 of "
-            "24 to 64 random bytes."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +75,30 @@ class PageFacts:
     first_steps: Sequence[str]
     next_at: datetime | None
     next_who: Sequence[str]
+    #: `page`, `acknowledged`, `resolved`, or `test` for a contact's test page.
+    purpose: str = "page"
+    #: Where the one who is paged acknowledges without signing on; empty where there is no link.
+    ack_url: str = ""
+    #: The pages that travel in this one's request.
+    bundled: tuple[PageFacts, ...] = ()
+    #: Who has it, where somebody does.
+    acknowledged_by: str = ""
 
 
 def render_body(facts: PageFacts, *, at: datetime) -> bytes:
     """Return the JSON body of the attempt made at `at`, at most LARGEST_BODY bytes.
 
-    Evidence that would make it larger is left out, and `evidence_left_out` says so.
+    Evidence that would make it larger is left out, and `evidence_left_out` says so; of a bundle
+    that would be larger, the pages that do not fit are named by their alerts alone.
     """
-    body = _body(facts, at, dict(facts.evidence), is_whole=True)
-    encoded = _encode(body)
+    if facts.purpose == "test":
+        return _encode(_test(facts, at))
+    if facts.bundled:
+        return _encode(_bundle(facts, at))
+    encoded = _encode(_body(facts, at, dict(facts.evidence), is_whole=True))
     if len(encoded) > LARGEST_BODY:
         encoded = _encode(_body(facts, at, {}, is_whole=False))
     return encoded
-
-
-def sign(body: bytes, *, page_id: str, secret: str, at: datetime) -> dict[str, str]:
-    """Return the headers that sign `body` for an attempt at `at`; raises SecretError.
-
-    The id is that of the page, so every attempt carries the same one.
-    """
-    # The library takes a local time for UTC and floors fractions (its issue 251): what it signs
-    # must be the very integer that stands in the header.
-    seconds = int(at.timestamp())
-    try:
-        signature = Webhook(secret).sign(
-            page_id, datetime.fromtimestamp(seconds, UTC), body.decode("utf-8")
-        )
-    except (EmptyWebhookSecretError, binascii.Error, ValueError):
-        raise SecretError from None
-    return {
-        "webhook-id": page_id,
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": signature,
-    }
 
 
 def local_time(at: datetime, zone: str) -> str | None:
@@ -110,13 +110,39 @@ def local_time(at: datetime, zone: str) -> str | None:
         return None
 
 
+def alert_url(facts: PageFacts) -> str:
+    """Return the address of the alert's page, for those who sign on."""
+    return f"{facts.base_url}/alerts/{facts.alert_id}/"
+
+
+def acknowledge_url(facts: PageFacts) -> str:
+    """Return where whoever is paged takes the alert: the page's own link where it has one."""
+    return facts.ack_url or alert_url(facts)
+
+
+def runbook_url(facts: PageFacts) -> str:
+    """Return the address of the very edition that is pinned to the alert."""
+    return f"{facts.base_url}/runbooks/{facts.runbook_slug}/?version={facts.runbook_version}"
+
+
+def steps_filled(facts: PageFacts) -> list[str]:
+    """Return the titles of the first steps, their variables filled with what the page knows."""
+    values = {
+        "site.name": facts.site_name,
+        "site.place": facts.site_place,
+        "node.name": facts.node_name or "",
+        "owner.name": facts.site_owner_name,
+        "alert.summary": facts.summary,
+    }
+    return [_filled(title, values) for title in facts.first_steps[:FIRST_STEPS]]
+
+
 def _body(
     facts: PageFacts, at: datetime, evidence: dict[str, Any], *, is_whole: bool
 ) -> dict[str, Any]:
-    alert_url = f"{facts.base_url}/alerts/{facts.alert_id}/"
     alert: dict[str, Any] = {
         "id": facts.alert_id,
-        "url": alert_url,
+        "url": alert_url(facts),
         "severity": facts.severity,
         "severity_word": SEVERITY_WORDS.get(facts.severity, "unknown"),
         "kind": facts.kind,
@@ -129,23 +155,81 @@ def _body(
     if not is_whole:
         alert["evidence_left_out"] = True
     return {
-        "type": "alert.page",
+        "type": f"alert.{facts.purpose}",
         "timestamp": _utc(at),
         "data": {
-            "page": {
-                "id": facts.page_id,
-                "reason": facts.reason,
-                "step": facts.step,
-                "attempt": facts.attempt,
-            },
+            "page": _page(facts),
             "alert": alert,
             "site": _site(facts, at),
             "node": _node(facts),
             "owner": {"name": facts.owner_name},
             "runbook": _runbook(facts),
-            "acknowledge_url": alert_url,
+            "acknowledge_url": acknowledge_url(facts),
             "next": _next(facts),
         },
+    }
+
+
+def _bundle(facts: PageFacts, at: datetime) -> dict[str, Any]:
+    pages = (facts, *facts.bundled)
+    data: dict[str, Any] = {
+        "page": _page(facts),
+        "owner": {"name": facts.owner_name},
+        "count": len(pages),
+        "pages": [],
+        "more_alert_ids": [one.alert_id for one in pages],
+    }
+    body = {"type": "alert.pages", "timestamp": _utc(at), "data": data}
+    # Measured with every id in place, so that taking one out only makes room.
+    left = LARGEST_BODY - len(_encode(body))
+    for one in pages:
+        entry = _entry(one)
+        left -= len(_encode(entry)) + 1
+        if left < 0:
+            break
+        data["pages"].append(entry)
+        data["more_alert_ids"].remove(one.alert_id)
+    return body
+
+
+def _entry(facts: PageFacts) -> dict[str, Any]:
+    """Return what a bundle says of one of its pages: enough to choose which to take first."""
+    return {
+        "id": facts.page_id,
+        "alert": {
+            "id": facts.alert_id,
+            "url": alert_url(facts),
+            "severity": facts.severity,
+            "severity_word": SEVERITY_WORDS.get(facts.severity, "unknown"),
+            "kind": facts.kind,
+            "summary": facts.summary,
+            "opened_at": _utc(facts.opened_at),
+        },
+        "site": {"slug": facts.site_slug, "name": facts.site_name},
+        "node": _node(facts),
+        "runbook": {"title": facts.runbook_title, "url": runbook_url(facts)},
+        "acknowledge_url": acknowledge_url(facts),
+    }
+
+
+def _test(facts: PageFacts, at: datetime) -> dict[str, Any]:
+    return {
+        "type": "contact.test",
+        "timestamp": _utc(at),
+        "data": {
+            "page": _page(facts),
+            "owner": {"name": facts.owner_name},
+            "summary": facts.summary,
+        },
+    }
+
+
+def _page(facts: PageFacts) -> dict[str, Any]:
+    return {
+        "id": facts.page_id,
+        "reason": facts.reason,
+        "step": facts.step,
+        "attempt": facts.attempt,
     }
 
 
@@ -173,20 +257,13 @@ def _site(facts: PageFacts, at: datetime) -> dict[str, Any]:
 
 
 def _runbook(facts: PageFacts) -> dict[str, Any]:
-    values = {
-        "site.name": facts.site_name,
-        "site.place": facts.site_place,
-        "node.name": facts.node_name or "",
-        "owner.name": facts.site_owner_name,
-        "alert.summary": facts.summary,
-    }
     return {
         "slug": facts.runbook_slug,
         "title": facts.runbook_title,
         "version": facts.runbook_version,
         "content_hash": facts.runbook_hash,
-        "url": f"{facts.base_url}/runbooks/{facts.runbook_slug}/?version={facts.runbook_version}",
-        "first_steps": [_filled(title, values) for title in facts.first_steps[:FIRST_STEPS]],
+        "url": runbook_url(facts),
+        "first_steps": steps_filled(facts),
     }
 
 

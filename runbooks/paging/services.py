@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -21,9 +20,8 @@ from runbooks.paging.courier import Flight, fly
 from runbooks.paging.facts import facts_of
 from runbooks.paging.outbox import cancel_pages, queue_page
 from runbooks.paging.outcome import Answer, Fate
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.record import give_up, record_answer
-from runbooks.paging.transports import webhook
+from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
 
 __all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_page"]
 
@@ -33,28 +31,10 @@ logger = logging.getLogger(__name__)
 LONGEST_ROUND_SECONDS = 60
 
 
-class Transport(Protocol):
-    """A way to get a page out. Runs in a thread, without the database; does not raise."""
-
-    def __call__(
-        self,
-        facts: PageFacts,
-        *,
-        url: str,
-        secret: str,
-        at: datetime,
-        timeout_seconds: float,
-        allowed: list[str],
-    ) -> Answer: ...
-
-
-TRANSPORTS: Mapping[str, Transport] = {Contact.Kind.WEBHOOK: webhook.send}
-
-
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How many attempts were answered 2xx, how many failed, and how many pages were dropped
-    because nobody needed them any more."""
+    """How many pages were delivered, how many attempts at one failed, and how many pages were
+    dropped because nobody needed them any more."""
 
     sent: int
     failed: int
@@ -69,7 +49,7 @@ def deliver_due_pages(
     clock: Callable[[], float] = time.monotonic,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Delivery:
-    """Deliver the pages that are due at `now` or become due meanwhile, at most `limit`.
+    """Deliver the pages that are due at `now` or become due meanwhile, in at most `limit` requests.
 
     `rng` spreads the retries; `clock` tells the seconds that pass during the call.
     """
@@ -97,15 +77,20 @@ class _Round:
         self._began = clock()
         self._should_stop = should_stop
         self._timeout = timedelta(seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS)
+        #: When each contact was last tried in this round, whatever came of it: one whose receiver
+        #: is dead goes to the back as if it had been served.
+        self._served: dict[int, datetime] = {}
 
     def next_flight(self, busy_contacts: Collection[int]) -> Flight | None:
         """Claim pages until one is to be sent; None when nothing is due or the round is over."""
         while not self._is_over():
+            now = self._moment()
             page = leases.claim_page(
-                now=self._moment(), timeout=self._timeout, busy_contacts=busy_contacts
+                now=now, timeout=self._timeout, busy_contacts=busy_contacts, served=self._served
             )
             if page is None:
                 return None
+            self._served[page.contact_id] = now
             self._left -= 1
             flight = self._prepare(page)
             if flight is not None:
@@ -120,18 +105,21 @@ class _Round:
         return self._now + timedelta(seconds=self._clock() - self._began)
 
     def _prepare(self, claimed: Page) -> Flight | None:
+        companions, unwanted = leases.companions_to_send(claimed)
         page = leases.page_to_send(claimed)
-        if page is None:
+        for one in unwanted if page else [*unwanted, claimed]:
             self.cancelled += 1
-            leases.settle(claimed, state=Page.State.CANCELLED)
-            return None
+            leases.let_go(one, now=self._moment())
         now = self._moment()
-        if now >= page.give_up_at or not _is_working(page.contact):
-            self.failed += 1
-            give_up(page, reason=_why_not(page), now=now)
+        if page is None or now >= page.give_up_at or not _is_working(page.contact):
+            if page is not None:
+                self.failed += 1
+                give_up(page, reason=_why_not(page), now=now)
+            leases.set_free(companions, now=now)
             return None
+        land = partial(self._land, page, companions, now)
         try:
-            send = self._request(page, now)
+            send = self._request(page, companions, now)
         except (OperationalError, InterfaceError):
             raise
         except Exception as fault:
@@ -139,27 +127,36 @@ class _Round:
             # goes the way of a failed attempt, to its retries and to the next person.
             logger.exception("page.not_written", extra={"page": str(page.pk)})
             sentence = f"The page could not be written: {type(fault).__name__}."
-            self._land(page, now, Answer(status=None, error=sentence))
+            land(Answer(status=None, error=sentence))
             return None
-        return Flight(page.contact_id, send, partial(self._land, page, now))
+        return Flight(page.contact_id, send, land)
 
-    def _request(self, page: Page, now: datetime) -> Callable[[], Answer]:
+    def _request(
+        self, page: Page, companions: Sequence[Page], now: datetime
+    ) -> Callable[[], Answer]:
         return partial(
             TRANSPORTS[page.contact.kind],
-            facts_of(page, at=now),
-            url=page.contact.url,
-            secret=page.contact.secret,
+            facts_of(page, at=now, companions=companions),
+            endpoint=endpoint_of(page.contact, now),
             at=now,
             timeout_seconds=self._timeout.total_seconds(),
             allowed=settings.HEARTHWATCH_PAGE_HOSTS,
         )
 
-    def _land(self, page: Page, started_at: datetime, answer: Answer) -> None:
-        fate = record_answer(page, answer, started_at=started_at, now=self._moment(), rng=self._rng)
-        if fate is Fate.SENT:
-            self.sent += 1
-        else:
-            self.failed += 1
+    def _land(
+        self, page: Page, companions: Sequence[Page], started_at: datetime, answer: Answer
+    ) -> None:
+        fates = record_answer(
+            page,
+            answer,
+            started_at=started_at,
+            now=self._moment(),
+            rng=self._rng,
+            companions=companions,
+        )
+        delivered = fates.count(Fate.SENT)
+        self.sent += delivered
+        self.failed += len(fates) - delivered
 
 
 def _why_not(page: Page) -> str:

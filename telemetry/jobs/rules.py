@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.conf import settings
 
-from fleet.models import Node
+from fleet.models import MaintenanceWindow, Node
+from fleet.spans import spans_between
 from telemetry.detectors.detection import Detection
 from telemetry.detectors.envelope import detect_envelope
 from telemetry.detectors.limits import ASSUMED_CLASS, Limit, default_limits, group_limits
@@ -26,6 +27,8 @@ from telemetry.selectors import listening_since
 #: How long the nodes of a site that is heard again may take to follow the first, in seconds:
 #: agents come back one by one on purpose.
 _RETURN_GRACE_SECONDS = 120.0
+
+_PLANNED_BOOTS_MAY_BE_LATE = timedelta(days=1)
 
 
 def judge_limits(
@@ -85,10 +88,12 @@ def judge_reboots(nodes: Sequence[Node], memory: Memory, now: datetime) -> list[
         # The newest window may be from before the boot the node now has.
         is_before = boot is not None and boot.boot_id == node.boot_id and at < boot.at
         sightings.append(BootReport(node.name, at, "" if is_before else node.boot_id, 0.0))
+    reports = sorted([*boots, *sightings], key=lambda report: report.at)
+    is_news = any(_may_be_a_reboot(report, memory) for report in reports)
     memory.reboots, detections = detect_reboots(
-        sorted([*boots, *sightings], key=lambda report: report.at),
+        reports,
         memory.reboots,
-        planned_until=planned_reboots(nodes, now),
+        planned_until=planned_reboots(nodes, now) if is_news else {},
         settle_seconds=SETTLE_SECONDS * settings.HEARTHWATCH_HOLD_SCALE,
     )
     return detections
@@ -97,9 +102,32 @@ def judge_reboots(nodes: Sequence[Node], memory: Memory, now: datetime) -> list[
 def planned_reboots(nodes: Collection[Node], now: datetime) -> Mapping[str, float]:
     """Return until when each node's reboots are planned, by name, in epoch seconds.
 
-    Nothing is planned until there is maintenance to ask.
+    They are while maintenance holds back every alert of the node or of its site; one query. A
+    span that ended within the last day counts too: a boot can be reported late.
     """
-    return {}
+    began = now - _PLANNED_BOOTS_MAY_BE_LATE
+    windows = MaintenanceWindow.objects.filter(
+        site__in={node.site_id for node in nodes},
+        matchers=[],
+        cancelled_at__isnull=True,
+        starts_at__lte=now,
+    )
+    planned: dict[str, float] = {}
+    for window in windows:
+        spans = spans_between(window, start=began, end=now)
+        if not spans:
+            continue
+        until = spans[-1].ends_at.timestamp()
+        for node in nodes:
+            if window.site_id == node.site_id and window.node_id in (None, node.pk):
+                planned[node.name] = max(until, planned.get(node.name, until))
+    return planned
+
+
+def _may_be_a_reboot(report: BootReport, memory: Memory) -> bool:
+    """Tell whether it is worth asking for maintenance: the same boot id again is no reboot."""
+    known = memory.reboots.get(report.node)
+    return known is not None and (not report.boot_id or known["boot_id"] != report.boot_id)
 
 
 def _groups(nodes: Sequence[Node]) -> dict[tuple[Limit, ...], dict[int, str]]:

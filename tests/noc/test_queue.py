@@ -14,6 +14,7 @@ from fleet.noc.queue_board import Filters, QueueBoard, queue_board
 from runbooks.alerts.intake import take_in_findings
 from runbooks.alerts.services import acknowledge_alert, close_alert
 from runbooks.models import Alert, EscalationPolicyVersion, RunbookVersion
+from runbooks.suppression.shelf import shelve_alert
 from telemetry.models import Finding
 from tests.factories import NOON, make_contact, make_node, make_owner, make_site, make_user
 from tests.noc.detail_world import HTMX, NOW, counted_queries, hot_alert, signed_in, stop_clock
@@ -277,3 +278,81 @@ def test_without_scripts_the_queue_comes_back() -> None:
     door = reverse("noc:alert-acknowledge", args=[alert.pk])
     answer = signed_in(make_user("operator")).post(door, {"from": "queue"})
     assert answer["Location"] == reverse("noc:alerts")
+
+
+def chosen(
+    user: Any, alerts: list[Alert], act: str = "acknowledge", **said: str
+) -> tuple[int, str]:
+    """Act on several alerts as a browser with scripts does."""
+    data = {"alert": [alert.pk for alert in alerts], "act": act} | said
+    answer = signed_in(user).post(reverse("noc:alerts-bulk"), data, headers=HTMX)
+    return answer.status_code, " ".join(answer.content.decode().split())
+
+
+def test_several_alerts_are_acknowledged_at_once() -> None:
+    make_library()
+    alerts = [make_alert(), make_alert(), make_alert()]
+    user = make_user("operator")
+    status, page = chosen(user, alerts[:2])
+    assert status == 200
+    assert "2 alerts acknowledged." in page
+    board = board_of(user)
+    assert {alert.pk for alert in alerts_in(board, "mine")} == {alert.pk for alert in alerts[:2]}
+    assert [alert.pk for alert in alerts_in(board, "waiting")] == [alerts[2].pk]
+
+
+def test_what_another_has_is_left_to_them_and_told() -> None:
+    make_library()
+    mine, theirs = make_alert(), make_alert()
+    acknowledge_alert(alert=theirs, by=make_user("operator", first_name="Anne"), now=NOW)
+    _, page = chosen(make_user("operator"), [mine, theirs])
+    assert "1 alert acknowledged." in page
+    assert f"A-{theirs.pk} is already taken" in page
+
+
+def test_closing_several_that_fire_needs_a_reason() -> None:
+    make_library()
+    alerts = [make_alert(), make_alert()]
+    user = make_user("operator")
+    _, page = chosen(user, alerts, act="close")
+    assert "0 alerts closed." in page
+    _, page = chosen(user, alerts, act="close", reason="fire drill")
+    assert "2 alerts closed." in page
+
+
+def test_acting_on_nothing_says_how_to_choose() -> None:
+    _, page = chosen(make_user("operator"), [])
+    assert "Choose alerts first" in page
+
+
+def test_alerts_of_hidden_sites_are_not_touched() -> None:
+    make_library()
+    hidden = make_alert()
+    chosen(make_user("operator", site=make_site()), [hidden])
+    hidden.refresh_from_db()
+    assert hidden.response == Alert.Response.UNACKNOWLEDGED
+
+
+def test_without_scripts_the_outcome_is_told_on_the_queue() -> None:
+    make_library()
+    alert = make_alert()
+    client = signed_in(make_user("operator"))
+    answer = client.post(
+        reverse("noc:alerts-bulk") + "?severity=1", {"alert": [alert.pk]}, follow=True
+    )
+    assert answer.redirect_chain == [(reverse("noc:alerts") + "?severity=1", 302)]
+    assert "1 alert acknowledged." in answer.content.decode()
+
+
+def test_what_is_held_back_stands_apart_and_asks_for_nobody() -> None:
+    make_library()
+    user = make_user("operator")
+    held, waiting = make_alert(), make_alert()
+    shelve_alert(alert=held, by=user, until=NOW + 60 * minute, reason="part ordered", now=NOW)
+    board = board_of(user)
+    assert [alert.pk for alert in alerts_in(board, "waiting")] == [waiting.pk]
+    assert [alert.pk for alert in alerts_in(board, "held")] == [held.pk]
+    page = queue(user)
+    assert "1 alert waits for an answer" in page
+    assert "Held back: silenced, in maintenance, shelved or explained by another" in page
+    assert [alert.pk for alert in alerts_in(board_of(user, "response=held"), "held")] == [held.pk]

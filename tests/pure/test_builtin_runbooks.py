@@ -35,6 +35,8 @@ ANSWERS = {
     "disk.full": "generic",
     "memory.pressure": "generic",
     "metric.threshold": "generic",
+    "heartbeat.late": "heartbeat-late",
+    "external.alert": "external-alert",
 }
 
 each_builtin = pytest.mark.parametrize("runbook", BUILTIN.values(), ids=BUILTIN.keys())

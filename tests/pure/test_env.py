@@ -11,6 +11,7 @@ from fleet.env import (
     broker_from_url,
     database_from_url,
     env_bool,
+    env_choice,
     env_float,
     env_int,
     env_list,
@@ -51,6 +52,12 @@ def test_any_other_switch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEARTHWATCH_X", "yes")
     with pytest.raises(SettingError, match="HEARTHWATCH_X='yes': use 'true' or 'false'"):
         env_bool("HEARTHWATCH_X", default=True)
+
+
+def test_a_word_that_is_no_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEARTHWATCH_X", "TLS")
+    with pytest.raises(SettingError, match="HEARTHWATCH_X='TLS': use 'starttls' or 'tls'"):
+        env_choice("HEARTHWATCH_X", "starttls", choices=("starttls", "tls"))
 
 
 @pytest.mark.parametrize(

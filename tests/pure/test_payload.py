@@ -1,14 +1,11 @@
-"""The body of a page, its signature, and what an answer to it means."""
+"""The body of a page, and what an answer to it means."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -18,56 +15,16 @@ from hypothesis import strategies as st
 from runbooks.paging.outcome import RETRY_SECONDS, Answer, Fate, fate_of, retry_delay
 from runbooks.paging.payload import (
     LARGEST_BODY,
-    PageFacts,
-    SecretError,
     local_time,
     render_body,
-    sign,
 )
+from tests.page_facts import NOON, bundle_facts, contact_test_facts, page_facts
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 TOKYO = timezone(timedelta(hours=9))
-#: The vector that every library of the standard is tested with.
-VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-VECTOR_ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
-
-
-def facts(**overrides: Any) -> PageFacts:
-    fields: dict[str, Any] = {
-        "base_url": "https://hearthwatch.example",
-        "page_id": "msg_0123456789abcdef",
-        "reason": "step 1 of Europe",
-        "step": 1,
-        "attempt": 2,
-        "owner_name": "Ana Silva",
-        "alert_id": 12,
-        "severity": 1,
-        "kind": "thermal.envelope",
-        "summary": "Inlet 38.4 °C, limit 35 °C.",
-        "condition": "firing",
-        "began_at": NOON - timedelta(minutes=3),
-        "opened_at": NOON,
-        "evidence": {"value": 38.4},
-        "site_slug": "osaka-1",
-        "site_name": "Osaka-1",
-        "site_time_zone": "Asia/Tokyo",
-        "site_place": "1-2-3 Namba, Osaka",
-        "site_owner_name": "Ken Mori",
-        "node_name": "node-1",
-        "node_role": "inference",
-        "runbook_slug": "thermal-alarm",
-        "runbook_title": "Thermal alarm",
-        "runbook_version": 3,
-        "runbook_hash": "ab" * 32,
-        "first_steps": ["Look at {{ site.name }}", "Open the door", "Read", "Call"],
-        "next_at": NOON + timedelta(minutes=5),
-        "next_who": ["Ben Roth"],
-    }
-    return PageFacts(**(fields | overrides))
 
 
 def rendered(at: datetime = NOON, **overrides: Any) -> Any:
-    return json.loads(render_body(facts(**overrides), at=at))
+    return json.loads(render_body(page_facts(**overrides), at=at))
 
 
 def test_a_page_says_everything_that_the_document_promises() -> None:
@@ -140,6 +97,66 @@ def test_evidence_that_makes_the_body_too_large_is_left_out_and_that_is_said() -
     assert alert["evidence_left_out"] is True
 
 
+def test_the_link_of_a_page_is_where_it_is_acknowledged() -> None:
+    data = rendered(ack_url="https://hearthwatch.example/p/abc/")["data"]
+    assert data["acknowledge_url"] == "https://hearthwatch.example/p/abc/"
+    assert data["alert"]["url"] == "https://hearthwatch.example/alerts/12/"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "kind"),
+    [
+        ("page", "alert.page"),
+        ("acknowledged", "alert.acknowledged"),
+        ("resolved", "alert.resolved"),
+    ],
+)
+def test_a_notice_can_be_told_from_a_page(purpose: str, kind: str) -> None:
+    assert rendered(purpose=purpose)["type"] == kind
+
+
+def test_a_test_page_says_that_it_is_one_and_names_no_alert() -> None:
+    assert json.loads(render_body(contact_test_facts(), at=NOON)) == {
+        "type": "contact.test",
+        "timestamp": "2030-01-01T12:00:00Z",
+        "data": {
+            "page": {
+                "id": "msg_0123456789abcdef",
+                "reason": "step 1 of Europe",
+                "step": 1,
+                "attempt": 2,
+            },
+            "owner": {"name": "Ana Silva"},
+            "summary": "Test page for Ana Silva.",
+        },
+    }
+
+
+def test_a_bundle_names_every_page_in_it_the_one_that_carries_it_first() -> None:
+    body = json.loads(render_body(bundle_facts(3), at=NOON))
+    assert body["type"] == "alert.pages"
+    data = body["data"]
+    assert data["count"] == 3
+    assert [page["alert"]["id"] for page in data["pages"]] == [12, 101, 102]
+    assert [page["id"] for page in data["pages"]] == ["msg_0123456789abcdef", "msg_1", "msg_2"]
+    assert data["more_alert_ids"] == []
+    assert data["page"]["id"] == "msg_0123456789abcdef"
+
+
+@given(count=st.integers(2, 100), summary=st.text(max_size=300), place=st.text(max_size=120))
+def test_a_bundle_is_never_too_large_and_never_loses_an_alert(
+    count: int, summary: str, place: str
+) -> None:
+    body = render_body(
+        bundle_facts(count, summary=summary, site_name=place, runbook_title="é" * 120), at=NOON
+    )
+    assert len(body) <= LARGEST_BODY
+    data = json.loads(body)["data"]
+    named = [page["alert"]["id"] for page in data["pages"]] + data["more_alert_ids"]
+    assert named == [12, *(100 + number for number in range(1, count))]
+    assert len(data["pages"]) >= min(count, 5)
+
+
 @given(
     evidence=st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False) | st.integers()),
     name=st.text(max_size=120),
@@ -151,7 +168,7 @@ def test_a_body_is_json_of_at_most_20_kb(
 ) -> None:
     evidence = {key: value for key, value in evidence.items() if value not in (INFINITY, -INFINITY)}
     body = render_body(
-        facts(
+        page_facts(
             evidence=evidence,
             site_name=_storable(name),
             next_who=[_storable(person) for person in people],
@@ -180,44 +197,6 @@ def _storable(text: str) -> str:
 )
 def test_a_zone_nobody_knows_does_not_keep_a_page_from_going_out(zone: str) -> None:
     assert local_time(NOON, zone) is None
-
-
-def test_the_signature_is_that_of_the_standards_own_vector() -> None:
-    headers = sign(
-        b'{"test": 2432232314}',
-        page_id=VECTOR_ID,
-        secret=VECTOR_SECRET,
-        at=datetime.fromtimestamp(1614265330, UTC),
-    )
-    assert headers == {
-        "webhook-id": VECTOR_ID,
-        "webhook-timestamp": "1614265330",
-        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-    }
-
-
-@given(
-    body=st.text(),
-    gap=st.timedeltas(-timedelta(days=3650), timedelta(days=3650)),
-    zone=st.sampled_from([UTC, TOKYO]),
-    key=st.binary(min_size=24, max_size=64),
-)
-def test_what_is_signed_is_the_very_integer_in_the_header(
-    body: str, gap: timedelta, zone: tzinfo, key: bytes
-) -> None:
-    at = (NOON + gap).astimezone(zone)
-    secret = "whsec_" + base64.b64encode(key).decode()
-    headers = sign(body.encode(), page_id="msg_1", secret=secret, at=at)
-    signed = f"msg_1.{headers['webhook-timestamp']}.{body}".encode()
-    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    assert headers["webhook-signature"] == f"v1,{digest}"
-    assert headers["webhook-timestamp"] == str(int(at.timestamp()))
-
-
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_é", "whsec_A", ""])
-def test_a_secret_that_cannot_sign_is_refused_with_a_sentence(secret: str) -> None:
-    with pytest.raises(SecretError, match="signing secret cannot be used"):
-        sign(b"{}", page_id="msg_1", secret=secret, at=NOON)
 
 
 @pytest.mark.parametrize(

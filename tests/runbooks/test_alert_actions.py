@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
+from fleet.models import Contact
 from runbooks.alerts.errors import (
     AlertClosed,
+    AlertError,
     AlertNotTaken,
     AlertNotWaiting,
     CloseReasonMissing,
@@ -18,7 +25,7 @@ from runbooks.alerts.services import (
     comment_on_alert,
     release_alert,
 )
-from runbooks.models import Alert, AlertEvent, Escalation
+from runbooks.models import Alert, AlertEvent, Escalation, Page
 from tests.factories import NOON, make_user
 from tests.runbooks.world import (
     LOW,
@@ -108,7 +115,7 @@ def test_t6_an_acknowledgement_of_a_closed_alert_is_refused_and_reopens_nothing(
     assert state_of(alert) == (Condition.FIRING, Response.CLOSED)
 
 
-def test_t7_a_release_begins_paging_anew_with_the_first_step() -> None:
+def test_t7_a_release_begins_paging_anew_with_the_first_step_a_moment_later() -> None:
     alert, ana = make_alert(), make_user(first_name="Ana")
     run(NOON)
     run(NOON + seconds(300))
@@ -121,7 +128,26 @@ def test_t7_a_release_begins_paging_anew_with_the_first_step() -> None:
         0,
         1,
     )
-    assert escalation.next_due_at == NOON + seconds(400)
+    assert escalation.next_due_at == NOON + seconds(410)
+
+
+@pytest.mark.parametrize(
+    ("act", "purpose"),
+    [
+        (acknowledge_alert, "acknowledged"),
+        (partial(close_alert, reason="Known."), "resolved"),
+    ],
+)
+def test_receivers_that_keep_a_state_are_told_that_nobody_need_act(
+    act: Callable[..., None], purpose: str
+) -> None:
+    alert = make_alert()
+    run(NOON)
+    Contact.objects.update(kind=Contact.Kind.PAGERDUTY, tested_at=LATER)
+    Page.objects.update(state=Page.State.SENT, sent_at=NOON, attempts_made=1)
+    act(alert=alert, by=make_user(), now=LATER)
+    told = Page.objects.exclude(purpose=Page.Purpose.PAGE).get()
+    assert (told.alert, told.purpose, told.state) == (alert, purpose, Page.State.PENDING)
 
 
 def test_t7_what_nobody_has_cannot_be_released() -> None:
@@ -260,3 +286,9 @@ def test_every_change_raises_the_alerts_revision() -> None:
         alert.refresh_from_db()
         revisions.append(alert.revision)
     assert revisions == [1, 2, 3]
+
+
+def test_every_refusal_is_explained_where_the_life_of_an_alert_is() -> None:
+    page = (Path(settings.BASE_DIR) / "docs/alert-life.md").read_text()
+    codes = [error.code for error in AlertError.__subclasses__()]
+    assert [code for code in codes if f"| `{code}` |" not in page] == []

@@ -5,15 +5,27 @@ from __future__ import annotations
 import logging
 import uuid
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from fleet.models import Contact
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.auditor import audit_promises, open_promises
-from runbooks.escalation.services import advance_due_escalations
-from runbooks.models import Alert, BrokenPromise, Escalation, Page
-from tests.factories import NOON, make_contact, make_owner, make_site, make_user
+from runbooks.auditor.audit import watch_auditor
+from runbooks.auditor.beats import expect_beats, note_beat
+from runbooks.escalation.services import advance_due_escalations, suspend_escalation
+from runbooks.models import (
+    Alert,
+    AlertEvent,
+    BrokenPromise,
+    EngineBeat,
+    Escalation,
+    Page,
+    RunbookVersion,
+    Suppression,
+)
+from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
 from tests.receiver import Receiver
 from tests.runbooks.world import (
     clear,
@@ -172,3 +184,153 @@ def test_a_contact_that_is_switched_off_reaches_nobody() -> None:
     make_alert(site=make_site(policy=policy_of(([word(off.owner)], 300))))
     run(NOON)
     assert codes() == [Code.NOBODY_REACHABLE]
+
+
+def make_suppression(alert: Alert, **overrides: Any) -> Suppression:
+    fields = {
+        "alert": alert,
+        "kind": Suppression.Kind.SHELVED,
+        "source": "shelf",
+        "reason": "A known fan.",
+        "began_at": NOON,
+        "until": NOON + seconds(3600),
+    }
+    Alert.objects.filter(pk=alert.pk).update(is_suppressed=True)
+    return Suppression.objects.create(**(fields | overrides))
+
+
+def test_what_is_held_back_owes_no_page() -> None:
+    alert = make_alert()
+    make_suppression(alert)
+    suspend_escalation(alert=alert, now=NOON)
+    assert codes() == []
+
+
+def test_a_suspension_that_outlived_its_reason_is_found() -> None:
+    alert = make_alert()
+    suspend_escalation(alert=alert, now=NOON)
+    assert codes() == [Code.ESCALATION_MISSING]
+
+
+def test_an_overlay_past_its_end_that_still_holds_is_found() -> None:
+    alert = make_alert()
+    make_suppression(alert, until=NOON + seconds(1))
+    suspend_escalation(alert=alert, now=NOON)
+    assert codes(NOON + seconds(15)) == []
+    assert codes() == [Code.SUPPRESSION_STALE]
+
+
+def test_an_alert_held_back_by_nothing_is_found() -> None:
+    alert = make_alert()
+    Alert.objects.update(is_suppressed=True)
+    found = audit_promises(now=NOON)
+    assert [(row.code, row.subject) for row in found] == [
+        (Code.SUPPRESSION_STALE, f"alert {alert.pk}")
+    ]
+
+
+def test_a_page_that_is_held_back_is_not_overdue() -> None:
+    alert = make_alert()
+    advance_due_escalations(now=NOON)
+    make_suppression(alert)
+    assert Code.PAGE_OVERDUE not in codes()
+
+
+def test_a_page_that_waits_for_the_leader_of_its_bundle_is_not_overdue() -> None:
+    leader, member = (make_alert(site=site) for site in (make_site(), make_site()))
+    advance_due_escalations(now=NOON)
+    leading = Page.objects.get(alert=leader)
+    Page.objects.filter(pk=leading.pk).update(next_attempt_at=NOON + seconds(60))
+    Page.objects.filter(alert=member).update(bundle=leading)
+    assert codes() == []
+    Page.objects.filter(pk=leading.pk).update(state=Page.State.SENT)
+    assert codes() == [Code.PAGE_OVERDUE]
+
+
+def test_a_page_that_was_given_up_is_found_until_somebody_else_is_reached() -> None:
+    make_contact(owner=make_owner(is_catch_all=True))
+    alert = make_alert()
+    advance_due_escalations(now=NOON)
+    dead = Page.objects.get()
+    Page.objects.update(state=Page.State.DEAD)
+    assert [(row.code, row.subject) for row in audit_promises(now=NOON)] == [
+        (Code.PAGE_DEAD, f"page {dead.pk}")
+    ]
+    advance_due_escalations(now=NOON + seconds(300))
+    Page.objects.filter(state=Page.State.PENDING).update(state=Page.State.SENT)
+    assert Page.objects.filter(alert=alert, state=Page.State.SENT).exists()
+    assert codes(NOON + seconds(300)) == []
+
+
+def test_a_page_that_was_given_up_is_no_trouble_once_somebody_has_the_alert() -> None:
+    alert = make_alert()
+    advance_due_escalations(now=NOON)
+    Page.objects.update(state=Page.State.DEAD)
+    acknowledge_alert(alert=alert, by=make_user(), now=NOON)
+    assert codes(NOON) == []
+
+
+def test_a_contact_whose_receiver_is_gone_is_found_until_a_person_deals_with_it() -> None:
+    contact = make_contact(disabled_reason="The receiver answered 410.")
+    assert [(row.code, row.subject) for row in audit_promises(now=NOON)] == [
+        (Code.CONTACT_GONE, f"contact {contact.pk}")
+    ]
+    Contact.objects.filter(pk=contact.pk).update(is_enabled=False)
+    assert codes() == []
+
+
+def test_an_alert_whose_runbook_says_nothing_is_found() -> None:
+    alert = make_alert()
+    empty = RunbookVersion.objects.create(
+        runbook=alert.runbook_version.runbook, number=9, document={}, published_at=NOON
+    )
+    Alert.objects.update(runbook_version=empty)
+    assert codes(NOON) == [Code.RUNBOOK_MISSING]
+
+
+def test_a_lane_of_the_sweep_that_fell_silent_is_found() -> None:
+    for part in EngineBeat.Part:
+        note_beat(part=part, now=NOON)
+    note_beat(part=EngineBeat.Part.AUDIT, now=NOON + seconds(300))
+    note_beat(part=EngineBeat.Part.DETECT, now=NOON + seconds(300))
+    found = audit_promises(now=NOON + seconds(300))
+    assert [(row.code, row.subject) for row in found] == [
+        (Code.SWEEP_SILENT, EngineBeat.Part.DECIDE),
+        (Code.SWEEP_SILENT, EngineBeat.Part.DELIVER),
+    ]
+
+
+def test_a_lane_that_goes_round_slowly_is_not_silent() -> None:
+    note_beat(part=EngineBeat.Part.DELIVER, now=NOON)
+    assert codes(NOON + seconds(120)) == []
+
+
+def test_a_part_that_was_never_started_is_missed_once_it_is_expected() -> None:
+    assert codes(NOON + seconds(600)) == []
+    expect_beats(now=NOON)
+    expect_beats(now=NOON + seconds(500))
+    assert codes(NOON + seconds(600)) == [Code.SWEEP_SILENT] * 3 + [Code.AUDITOR_SILENT]
+
+
+def test_the_sweep_sees_when_the_auditor_is_silent_and_when_it_is_back() -> None:
+    note_beat(part=EngineBeat.Part.AUDIT, now=NOON)
+    late = NOON + seconds(200)
+    assert watch_auditor(now=late) == 1
+    assert open_promises().get().code == Code.AUDITOR_SILENT
+    note_beat(part=EngineBeat.Part.AUDIT, now=late)
+    assert watch_auditor(now=late) == 0
+    assert not open_promises().exists()
+
+
+def test_a_step_that_is_not_open_at_this_hour_need_not_reach_anybody() -> None:
+    mute = make_owner()
+    by_night = {"time_zone": "UTC", "weekdays": [0], "from": "22:00", "until": "23:00"}
+    steps = [
+        {"notify": [word(mute)], "delay_seconds": 300, "hours": by_night},
+        {"notify": ["site_owner"], "delay_seconds": 300},
+    ]
+    alert = make_alert(site=make_site(policy=make_policy(steps=steps)))
+    AlertEvent.objects.create(
+        alert=alert, kind=AlertEvent.Kind.NOBODY_REACHABLE, at=NOON, sentence="Nobody of step 1."
+    )
+    assert codes(NOON) == []

@@ -12,15 +12,23 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from runbooks.alerts.intake import take_in_findings
 from runbooks.auditor import audit_promises
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Alert, AlertEvent, BrokenPromise, Escalation, Page
-from tests.factories import NOON
+from tests.factories import NOON, make_site
 from tests.processes import ROOT, wait_until
 from tests.receiver import Receiver, held
-from tests.runbooks.world import deliver, make_alert, make_finding, seconds, site_paging
+from tests.runbooks.world import (
+    deliver,
+    make_alert,
+    make_finding,
+    make_pager,
+    seconds,
+    site_paging,
+)
 
 pytestmark = [
     pytest.mark.chaos,
@@ -43,6 +51,20 @@ def here():
     sys.stdin.read()
 """
 DELIVER = "deliver_due_pages(now=NOON, clock=lambda: 0.0)"
+NO_SINGLE_PAGES = """
+from django.conf import settings
+settings.HEARTHWATCH_PAGES_PER_CONTACT = 0
+"""
+RECORD_ONE_OF_A_BUNDLE = """
+import random
+from runbooks.paging.leases import companions_to_send
+from runbooks.paging.outcome import Answer
+from runbooks.paging.record import record_answer
+leader = claim_page(now=NOON, timeout=timedelta(seconds=8))
+wanted, _ = companions_to_send(leader)
+record_answer(wanted[0], Answer(status=200), started_at=NOON, now=NOON, rng=random.Random(1))
+here()
+"""
 CLAIM = "claim_page(now=NOON, timeout=timedelta(seconds=8)); here()"
 TAKE_IN = """
 with transaction.atomic():
@@ -112,6 +134,43 @@ def test_killed_between_request_and_record_the_page_comes_once_more_under_its_id
     assert page.state == Page.State.SENT
     assert receiver.ids == [f"msg_{page.pk.hex}"] * 2
     assert deliver(EXPIRED + seconds(60)).sent == 0
+
+
+def test_killed_with_a_bundle_in_the_air_the_bundle_comes_once_more_under_its_id(
+    receiver: Receiver, settings: Settings
+) -> None:
+    settings.HEARTHWATCH_PAGES_PER_CONTACT = 0
+    receiver.answers(held())
+    owner = make_pager(receiver).owner
+    for _ in range(4):
+        make_alert(site=make_site(owner=owner))
+    advance_due_escalations(now=NOON)
+    with worker(NO_SINGLE_PAGES + DELIVER):
+        receiver.wait_for(1)
+    receiver.release()
+    assert set(Page.objects.values_list("state", flat=True)) == {Page.State.LEASED}
+    assert deliver(EXPIRED).sent == 4
+    leader = Page.objects.get(bundle=None)
+    assert receiver.ids == [f"msg_{leader.pk.hex}"] * 2
+
+
+def test_killed_between_two_pages_of_a_bundle_what_is_left_comes_again_under_its_id(
+    receiver: Receiver, settings: Settings
+) -> None:
+    settings.HEARTHWATCH_PAGES_PER_CONTACT = 0
+    owner = make_pager(receiver).owner
+    for _ in range(4):
+        make_alert(site=make_site(owner=owner))
+    advance_due_escalations(now=NOON)
+    killed_at_its_mark(NO_SINGLE_PAGES + RECORD_ONE_OF_A_BUNDLE)
+    assert list(Page.objects.order_by("state").values_list("state", flat=True)) == [
+        *[Page.State.LEASED] * 3,
+        Page.State.SENT,
+    ]
+    leader = Page.objects.get(bundle=None)
+    assert deliver(EXPIRED).sent == 3
+    assert receiver.ids == [f"msg_{leader.pk.hex}"]
+    assert AlertEvent.objects.filter(kind="page_sent").count() == 4
 
 
 def test_until_another_worker_takes_it_over_the_auditor_names_the_page() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pytest_django import Settings
 
+from runbooks.alerts.replies import acknowledge_by_link
 from runbooks.models import Page, PageAttempt
+from runbooks.paging.links import page_of
 from tests.factories import NOON, make_contact, make_site, secret_from
 from tests.receiver import (
     Receiver,
@@ -77,6 +80,16 @@ def test_the_timeline_names_the_person_and_the_page_that_arrived(receiver: Recei
     assert sentences_of(alert, "page_sent") == [
         f"Page delivered to {owner} by pager (attempt 1, HTTP 200)."
     ]
+
+
+def test_a_page_carries_a_link_with_which_its_owner_takes_the_alert(receiver: Receiver) -> None:
+    alert = queued(site_paging(receiver))
+    deliver(NOON)
+    address = urlsplit(receiver.requests[0].json["data"]["acknowledge_url"])
+    assert address.path.startswith("/p/")
+    acknowledge_by_link(page=page_of(address.path.split("/")[2], now=NOON), now=NOON)
+    alert.refresh_from_db()
+    assert alert.acknowledged_owner == alert.site.owner
 
 
 def test_a_500_is_not_delivered(receiver: Receiver) -> None:

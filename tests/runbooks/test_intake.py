@@ -6,9 +6,13 @@ import pytest
 
 from fleet.models import Site
 from runbooks.alerts.intake import follow_findings, take_in_findings
-from runbooks.models import Alert, RunbookVersion
+from runbooks.alerts.storms import STORM_ALERTS
+from runbooks.escalation.services import advance_due_escalations
+from runbooks.models import Alert, Escalation, RunbookVersion
+from runbooks.suppression.matchers import parse_matchers
+from runbooks.suppression.silences import create_silence
 from telemetry.models import Finding
-from tests.factories import NOON, make_site
+from tests.factories import NOON, make_site, make_user
 from tests.runbooks.world import (
     alert_of,
     clear,
@@ -185,3 +189,23 @@ def test_a_cleared_finding_changes_its_alert_no_more() -> None:
     clear(finding, now=LATER)
     Finding.objects.filter(pk=finding.pk).update(summary="other", updated_at=LATER)
     assert follow_findings(now=LATER) == 0
+
+
+@pytest.mark.parametrize("count", [1, STORM_ALERTS + 1])
+def test_what_a_silence_covers_is_held_back_as_it_opens_storm_or_not(count: int) -> None:
+    create_silence(
+        matchers=parse_matchers('kind="thermal.envelope"'),
+        starts_at=NOON,
+        ends_at=NOON + seconds(3600),
+        reason="The cooling is worked on.",
+        by=make_user("admin"),
+        now=NOON,
+    )
+    site = make_site()
+    for _ in range(count):
+        make_finding(site=site)
+    take_in_findings(now=NOON)
+    alert = Alert.objects.get()
+    assert alert.is_suppressed
+    assert alert.escalation.state == Escalation.State.SUSPENDED
+    assert advance_due_escalations(now=LATER) == 0

@@ -10,17 +10,31 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from fleet.management.commands.sweep import Cycle, Stage, run_stages
-from runbooks.models import Alert, Page
-from runbooks.tasks import audit_promises, deliver_pages, escalate_due, take_in_findings
+from fleet.management.commands.sweep import Cycle, Stage, deciding_stages, run_stages
+from runbooks.heartbeats.services import create_heartbeat
+from runbooks.models import Alert, EngineBeat, Page, Suppression
+from runbooks.suppression.matchers import parse_matchers
+from runbooks.suppression.silences import create_silence
+from runbooks.tasks import (
+    apply_suppressions,
+    audit_promises,
+    check_heartbeats,
+    deliver_pages,
+    escalate_due,
+    expire_external,
+    settle_alerts,
+    take_in_findings,
+    take_in_replies,
+)
 from telemetry.models import DetectorState
+from tests.factories import make_user
 from tests.processes import ROOT, wait_until
 from tests.receiver import Receiver
 from tests.runbooks.world import make_finding, site_paging
@@ -73,6 +87,59 @@ def test_one_sweep_takes_a_finding_all_the_way_to_its_page(receiver: Receiver) -
     call_command("sweep", "--once", stdout=io.StringIO())
     assert len(receiver.requests) == 1
     assert Page.objects.get().state == Page.State.SENT
+
+
+def test_every_lane_says_that_it_has_gone_round() -> None:
+    call_command("sweep", "--once", stdout=io.StringIO())
+    beats = EngineBeat.objects.values_list("part", flat=True)
+    assert set(beats) == {"sweep.detect", "sweep.decide", "sweep.deliver"}
+
+
+def test_the_deciding_lane_takes_its_stages_in_the_order_that_pages_nobody_needlessly() -> None:
+    assert [stage.name for stage in deciding_stages()] == [
+        "check heartbeats",
+        "expire external",
+        "follow",
+        "take in",
+        "suppress",
+        "warn of endings",
+        "take in replies",
+        "end answers",
+        "settle",
+        "escalate",
+        "watch auditor",
+        "beat of sweep.decide",
+    ]
+
+
+def test_one_sweep_takes_a_missing_heartbeat_all_the_way_to_its_page(receiver: Receiver) -> None:
+    create_heartbeat(
+        site=site_paging(receiver),
+        node=None,
+        name="backup",
+        period_seconds=60,
+        grace_seconds=0,
+        by=None,
+        now=datetime.now(UTC) - timedelta(hours=2),
+    )
+    call_command("sweep", "--once", stdout=io.StringIO())
+    assert "backup has never been heard of" in receiver.requests[0].json["data"]["alert"]["summary"]
+
+
+def test_what_is_silenced_is_not_paged_even_once(receiver: Receiver) -> None:
+    now = datetime.now(UTC)
+    make_fresh_finding(receiver)
+    create_silence(
+        matchers=parse_matchers('kind=~".+"'),
+        starts_at=now,
+        ends_at=now + timedelta(hours=1),
+        reason="A drill.",
+        by=make_user("admin"),
+        now=now,
+    )
+    call_command("sweep", "--once", stdout=io.StringIO())
+    assert receiver.requests == []
+    assert Suppression.objects.get().alert == Alert.objects.get()
 
 
 def test_a_sweep_over_nothing_does_nothing() -> None:
@@ -155,8 +222,17 @@ def test_the_real_sweep_outlives_the_loss_of_its_database_connections(
 
 def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
     make_fresh_finding(receiver)
-    assert [job() for job in (take_in_findings, escalate_due, deliver_pages, audit_promises)] == [
+    jobs = [
+        *(check_heartbeats, expire_external, take_in_findings, apply_suppressions),
+        *(take_in_replies, settle_alerts, escalate_due, deliver_pages, audit_promises),
+    ]
+    assert [job() for job in jobs] == [
+        "found 0 heartbeats late",
+        "expired 0 external alerts",
         "took in 1 findings, 0 alerts follow theirs",
+        "changed 0 suppressed alerts, warned of 0 endings",
+        "took in 0 replies",
+        "ended 0 acknowledgements, settled 0 alerts",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
         "found 0 broken promises",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -15,8 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
+from fleet.models import Contact
+from runbooks.paging.contacts import rotate_secret, send_test_page
+from runbooks.paging.payload import render_body, verify
 from tests.architecture.tree import ROOT
 from tests.factories import NOON, secret_from
+from tests.page_facts import bundle_facts
 from tests.receiver import Receiver, Request, status
 from tests.runbooks.world import deliver, make_alert, make_node_finding, run, seconds, site_paging
 
@@ -25,20 +30,20 @@ SECRET = secret_from("receiver")
 SENT_AT = NOON.timestamp()
 
 
-def fenced(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
-    assert found is not None
-    return found[1]
+def fenced(language: str, containing: str = "") -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+    return next(block for block in blocks if containing in block)
 
 
-def documented_check() -> Callable[..., bool]:
+def documented(name: str) -> Callable[..., Any]:
     room: dict[str, Any] = {}
-    exec(compile(fenced("python"), "paging-webhook.md", "exec"), room)
-    check: Callable[..., bool] = room["is_genuine"]
-    return check
+    exec(compile(fenced("python", f"def {name}("), "paging-webhook.md", "exec"), room)
+    function: Callable[..., Any] = room[name]
+    return function
 
 
-is_genuine = documented_check()
+is_genuine = documented("is_genuine")
+signed_headers = documented("signed_headers")
 
 
 @pytest.fixture
@@ -134,9 +139,58 @@ def test_nothing_made_up_is_genuine_and_nothing_raises(
     assert is_genuine(headers, body, SECRET, SENT_AT) is False
 
 
-def test_the_check_needs_the_standard_library_alone() -> None:
-    imported = re.findall(r"^(?:import|from) (\w+)", fenced("python"), re.MULTILINE)
+@pytest.mark.parametrize("name", ["is_genuine", "signed_headers"])
+def test_the_code_needs_the_standard_library_alone(name: str) -> None:
+    imported = re.findall(r"^(?:import|from) (\w+)", fenced("python", name), re.MULTILINE)
     assert set(imported) == {"base64", "hashlib", "hmac"}
+
+
+def test_what_the_document_signs_is_genuine_to_us_and_to_itself() -> None:
+    body = b'{"type": "page.acknowledge", "page": "msg_1"}'
+    headers = signed_headers("answer-1", body, SECRET, SENT_AT + 0.9)
+    verify(body, headers, secrets=[SECRET], now=NOON)
+    assert is_genuine(headers, body, SECRET, SENT_AT) is True
+
+
+def test_the_document_and_the_server_agree_on_every_refusal() -> None:
+    codes = set(re.findall(r'"(signature_\w+)"', inspect.getsource(verify)))
+    assert codes == set(re.findall(r"\| `(signature_\w+)` \|", DOCUMENT))
+
+
+def test_during_a_change_of_secret_the_page_is_genuine_by_either(
+    receiver: Receiver, library: None
+) -> None:
+    site = site_paging(receiver)
+    new = rotate_secret(contact=Contact.objects.get(url=receiver.url), by=None, now=NOON)
+    make_alert(site=site)
+    run(NOON)
+    (page,) = receiver.requests
+    assert is_genuine(page.headers, page.body, SECRET, SENT_AT) is True
+    assert is_genuine(page.headers, page.body, new, SENT_AT) is True
+
+
+def test_a_test_page_is_genuine_and_has_the_shape_of_the_document(
+    receiver: Receiver, library: None
+) -> None:
+    site_paging(receiver)
+    send_test_page(contact=Contact.objects.get(url=receiver.url), by=None, now=NOON)
+    (page,) = receiver.requests
+    assert is_genuine(page.headers, page.body, SECRET, SENT_AT) is True
+    assert shape_of(page.json) == shape_of(json.loads(fenced("json", "contact.test")))
+
+
+def test_a_bundle_has_the_shape_of_the_document() -> None:
+    body = json.loads(render_body(bundle_facts(2), at=NOON))
+    sample = json.loads(fenced("json", "alert.pages"))
+    entry = shape_of(sample["data"]["pages"][0])
+    assert [shape_of(page) for page in body["data"].pop("pages")] == [entry, entry]
+    del sample["data"]["pages"]
+    assert shape_of(body) == shape_of(sample)
+
+
+def test_every_type_of_request_is_in_the_document() -> None:
+    for type_of_body in ("alert.page", "alert.pages", "contact.test"):
+        assert f"`{type_of_body}`" in DOCUMENT
 
 
 def test_the_library_of_the_standard_computes_the_same_signature(page: Request) -> None:

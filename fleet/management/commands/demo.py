@@ -149,6 +149,7 @@ class _Demo:
             ("worker", worker),
             ("beat", beat),
             ("sweep", [*manage, "sweep"]),
+            ("auditor", [*manage, "auditor"]),
             ("agent", agent),
             ("fleet", simulate),
         ):
@@ -157,7 +158,7 @@ class _Demo:
             self.children.append(child)
 
     def _wait_until_ready(self) -> None:
-        _say("Starting web, worker, beat, sweep, agent and the simulated fleet ...")
+        _say("Starting web, worker, beat, sweep, auditor, agent and the simulated fleet ...")
         deadline = time.monotonic() + _READY_SECONDS
         while not _is_up(f"{self.url}/healthz"):
             web = next(child for child in self.children if child.name == "web")

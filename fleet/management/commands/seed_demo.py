@@ -17,6 +17,7 @@ from django.utils import timezone
 from fleet.management.demo import world
 from fleet.management.demo.files import EDGE_CONF, MODEL, DemoFiles
 from fleet.management.demo.history import write_history
+from fleet.management.demo.watch import seed_maintenance, seed_schedule
 from fleet.models import AgentToken, Contact, DesiredState, Membership, Node, Owner, Site
 from fleet.models.desired import ItemKind
 from fleet.noc.demo_accounts import DEMO_ACCOUNTS
@@ -39,8 +40,10 @@ class Command(BaseCommand):
         files = DemoFiles(settings.HEARTHWATCH_HOME)
         with transaction.atomic():
             owners = _seed_owners(files, now)
+            seed_schedule(owners, now)
             policies = _seed_policies(owners, now)
             sites = _seed_sites(owners, policies)
+            seed_maintenance(sites, now)
             _seed_desired(sites, now)
             _seed_logins(owners)
             _seed_tokens(sites, files, now)
@@ -85,11 +88,18 @@ def _seed_policies(owners: dict[str, Owner], now: datetime) -> dict[str, Escalat
     policies = {}
     for slug, (name, people) in world.POLICIES.items():
         steps = [{"notify": ["site_owner"], "delay_seconds": world.STEP_SECONDS}]
-        steps += [
-            {"notify": [f"owner:{owners[key].pk}"], "delay_seconds": world.STEP_SECONDS * 2}
-            for key in people
-        ]
-        version = publish_policy(slug=slug, name=name, steps=steps, repeat=1, by=None, now=now)
+        notify = [f"owner:{owners[key].pk}" for key in people]
+        notify.insert(1, f"schedule:{world.SCHEDULE}")
+        steps += [{"notify": [word], "delay_seconds": world.STEP_SECONDS * 2} for word in notify]
+        version = publish_policy(
+            slug=slug,
+            name=name,
+            steps=steps,
+            repeat=1,
+            acknowledgement_seconds=world.ACKNOWLEDGED_SECONDS,
+            by=None,
+            now=now,
+        )
         policies[slug] = version.policy
     return policies
 

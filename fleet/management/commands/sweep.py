@@ -1,8 +1,8 @@
 """`manage.py sweep`: the promise behind every hint. Needs PostgreSQL and nothing else.
 
-Three lanes: one detects, one decides (take in, escalate, audit), one delivers, so that neither a
-backlog of telemetry nor a receiver that answers slowly ever keeps a step from being taken.
-Whatever a broker lost, a cycle finds.
+Three lanes: one detects, one decides (take in, hold back, escalate), one delivers, so that neither
+a backlog of telemetry nor a receiver that answers slowly ever keeps a step from being taken.
+Whatever a broker lost, a cycle finds. `manage.py auditor` looks after it from a process of its own.
 """
 
 from __future__ import annotations
@@ -22,10 +22,18 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
+from runbooks.alertmanager.intake import expire_external
+from runbooks.alerts.flapping import settle_flapping
 from runbooks.alerts.intake import follow_findings, take_in_findings
-from runbooks.auditor import audit_promises
+from runbooks.alerts.replies import take_in_replies
+from runbooks.alerts.timeouts import expire_acknowledgements
+from runbooks.auditor.audit import watch_auditor
+from runbooks.auditor.beats import Part, expect_beats, note_beat
 from runbooks.escalation.services import advance_due_escalations
+from runbooks.heartbeats.services import check_heartbeats
 from runbooks.paging.services import deliver_due_pages
+from runbooks.suppression.cycle import apply_suppressions
+from runbooks.suppression.endings import warn_of_endings
 from telemetry import jobs, store
 
 logger = logging.getLogger(__name__)
@@ -109,16 +117,27 @@ def detecting_stages() -> list[Stage]:
     return [
         Stage("partitions", partitions.maintain),
         Stage("evaluate", lambda now: jobs.evaluate_due(now=now, limit=MOST), MOST),
+        _beat(Part.DETECT),
     ]
 
 
 def deciding_stages() -> list[Stage]:
     """Return what the second lane does, in this order."""
     return [
+        Stage("check heartbeats", lambda now: check_heartbeats(now=now, limit=MOST), MOST),
+        Stage("expire external", lambda now: expire_external(now=now, limit=MOST), MOST),
         Stage("follow", lambda now: follow_findings(now=now)),
         Stage("take in", lambda now: take_in_findings(now=now, limit=MOST), MOST),
+        # After what opens alerts and before what pages, so that nothing held back is paged once.
+        Stage("suppress", lambda now: apply_suppressions(now=now)),
+        Stage("warn of endings", lambda now: warn_of_endings(now=now)),
+        # Replies first: an answer that came in time outruns the step that it makes needless.
+        Stage("take in replies", lambda now: take_in_replies(now=now, limit=MOST), MOST),
+        Stage("end answers", lambda now: expire_acknowledgements(now=now, limit=MOST), MOST),
+        Stage("settle", lambda now: settle_flapping(now=now, limit=MOST), MOST),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
-        Stage("audit", lambda now: audit_promises(now=now)),
+        Stage("watch auditor", lambda now: watch_auditor(now=now)),
+        _beat(Part.DECIDE),
     ]
 
 
@@ -127,6 +146,8 @@ def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
 
     def deliver(now: datetime) -> None:
         for _ in range(MOST_CALLS_A_CYCLE):
+            # In between too: with slow receivers one cycle may take many minutes.
+            note_beat(part=Part.DELIVER, now=timezone.now())
             delivery = deliver_due_pages(
                 now=timezone.now(), limit=PAGES_A_CALL, should_stop=should_stop
             )
@@ -134,6 +155,11 @@ def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
                 return
 
     return [Stage("deliver", deliver)]
+
+
+def _beat(part: Part) -> Stage:
+    """Return the stage that says that this lane has gone round."""
+    return Stage(f"beat of {part}", lambda now: note_beat(part=part, now=now))
 
 
 class Command(BaseCommand):
@@ -160,6 +186,7 @@ class Command(BaseCommand):
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
+        run_stages([Stage("expect beats", lambda now: expect_beats(now=now))])
         self.stdout.write(f"Sweeping every {settings.HEARTHWATCH_SWEEP_SECONDS} s. Ctrl-C ends it.")
         period = float(settings.HEARTHWATCH_SWEEP_SECONDS)
         lanes = [

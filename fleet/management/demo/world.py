@@ -90,6 +90,12 @@ POLICIES = {
     "europe": ("Europe", ("anne", "samira")),
     "americas": ("Americas", ("luis", "samira")),
 }
+#: An alert that somebody took and forgot pages anew after this.
+ACKNOWLEDGED_SECONDS = 1800
+#: The schedule that every policy pages after the people of its region.
+SCHEDULE = "noc"
+#: Where work recurs.
+FILTERED = "porto-depot"
 #: Short, so that a visitor sees the next person paged; a real policy waits 5 min or more.
 STEP_SECONDS = 45
 

@@ -1,0 +1,82 @@
+"""The rarer doors of the alert page: escalate, pass on, hand over, shelve."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from fleet.access import Action, users_who_may
+from fleet.models import Owner
+from fleet.noc.alert_views import act_on_alert
+from fleet.noc.live_pages import live_page
+from runbooks.alerts import services
+from runbooks.alerts.selectors import alert_for
+from runbooks.suppression.shelf import shelve_alert, unshelve_alert
+
+_LONGEST_SHELF_HOURS = 168
+_NOBODY = "Choose a person first; nothing was done."
+
+
+@live_page
+@require_POST
+def alert_escalate(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Take the next step of the policy now."""
+    seen = request.POST.get("seen_sequence", "")
+    number = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else -1
+    return act_on_alert(request, alert_id, services.escalate_alert, seen_sequence=number)
+
+
+@live_page
+@require_POST
+def alert_pass_on(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Page one chosen person at once."""
+    number = _number(request.POST.get("to", ""))
+    chosen = Owner.objects.filter(pk=number).first() if number else None
+    if chosen is None:
+        return act_on_alert(request, alert_id, None, refusal=_NOBODY)
+    return act_on_alert(request, alert_id, services.pass_on_alert, to=chosen)
+
+
+@live_page
+@require_POST
+def alert_hand_over(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Give the alert to a colleague, who has it from now on."""
+    subject = alert_for(request.user, alert_id)
+    number = _number(request.POST.get("to", ""))
+    colleagues = users_who_may(Action.RESPOND, subject.site)
+    chosen = colleagues.filter(pk=number).first() if number else None
+    if chosen is None:
+        return act_on_alert(request, alert_id, None, refusal=_NOBODY)
+    return act_on_alert(request, alert_id, services.hand_over_alert, to=chosen)
+
+
+@live_page
+@require_POST
+def alert_shelve(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Set the alert aside for some hours, with a reason."""
+    hours = _number(request.POST.get("hours", ""))
+    if not 0 < hours <= _LONGEST_SHELF_HOURS:
+        refusal = f"Choose 1 to {_LONGEST_SHELF_HOURS} hours; nothing was done."
+        return act_on_alert(request, alert_id, None, refusal=refusal)
+    return act_on_alert(
+        request,
+        alert_id,
+        shelve_alert,
+        until=timezone.now() + timedelta(hours=hours),
+        reason=request.POST.get("shelf_reason", ""),
+    )
+
+
+@live_page
+@require_POST
+def alert_unshelve(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Take the alert from the shelf: paging goes on where it stopped."""
+    return act_on_alert(request, alert_id, unshelve_alert)
+
+
+def _number(text: str) -> int:
+    """Return a small whole number somebody sent, 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0

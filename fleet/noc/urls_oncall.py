@@ -1,0 +1,50 @@
+"""The addresses of who is paged: schedules, policies, contacts, readiness, the delivery log."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from fleet.noc import (
+    contact_views,
+    delivery_views,
+    oncall_views,
+    policy_views,
+    readiness_views,
+    schedule_views,
+)
+
+urlpatterns: list[URLPattern] = [
+    path("oncall/", oncall_views.oncall, name="oncall"),
+    path("oncall/schedules/", oncall_views.schedule_create, name="schedule-create"),
+    path("oncall/schedules/<slug:slug>/", schedule_views.schedule, name="schedule"),
+    path(
+        "oncall/schedules/<slug:slug>/calendar.ics",
+        schedule_views.schedule_calendar,
+        name="schedule-calendar",
+    ),
+    path(
+        "oncall/schedules/<slug:slug>/<slug:act>/",
+        schedule_views.schedule_change,
+        name="schedule-change",
+    ),
+    path("oncall/policies/", policy_views.policies, name="policies"),
+    # Before the policies' own pages: a policy called New has this address for its editor only.
+    path("oncall/policies/new/", policy_views.policy_new, name="policy-new"),
+    path("oncall/policies/<slug:slug>/", policy_views.policy, name="policy"),
+    path("oncall/policies/<slug:slug>/edit/", policy_views.policy_edit, name="policy-edit"),
+    path("oncall/readiness/", readiness_views.readiness, name="readiness"),
+    path("oncall/contacts/", contact_views.contacts, name="contacts"),
+    path("oncall/contacts/<int:owner_id>/", contact_views.contact, name="contact"),
+    path("oncall/contacts/<int:owner_id>/add/", contact_views.contact_add, name="contact-add"),
+    path(
+        "oncall/contacts/<int:owner_id>/<int:contact_id>/<slug:act>/",
+        contact_views.contact_change,
+        name="contact-change",
+    ),
+    path("oncall/deliveries/", delivery_views.deliveries, name="deliveries"),
+    path(
+        "oncall/deliveries/<uuid:page_id>/redeliver/",
+        delivery_views.delivery_redeliver,
+        name="delivery-redeliver",
+    ),
+]

@@ -1,0 +1,214 @@
+"""What people do to many alerts at once: one statement each, and never backwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Case, DateTimeField, F, Value, When
+
+from fleet.access import Action, sites_where
+from runbooks.alerts.actions import (
+    Actor,
+    Channel,
+    Kind,
+    acknowledgement_end,
+    check_action_id,
+    entry_of,
+    is_held_by,
+    readable_reason,
+)
+from runbooks.alerts.errors import (
+    AlertClosed,
+    AlertError,
+    AlertNotWaiting,
+    CloseReasonMissing,
+    TooManyAlerts,
+)
+from runbooks.escalation.services import stop_escalations
+from runbooks.models import Alert, AlertEvent, Page
+from runbooks.paging.notices import queue_notices_of
+
+logger = logging.getLogger(__name__)
+
+MOST_ALERTS = 500
+
+Condition = Alert.Condition
+Response = Alert.Response
+
+
+@dataclass(slots=True)
+class BulkOutcome:
+    """What came of it: how many alerts are as asked now, and why the others are not.
+
+    `refused` holds `(alert id, sentence)`.
+    """
+
+    done: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+@transaction.atomic
+def acknowledge_alerts(
+    *,
+    alert_ids: Sequence[int],
+    by: User,
+    now: datetime,
+    client_action_id: str | None = None,
+    channel: Channel = Channel.BROWSER,
+) -> BulkOutcome:
+    """T11: take many alerts as `acknowledge_alert` takes one; those that have cleared are closed.
+
+    What another has taken, what is closed and what `by` may not act on is left and told. Raises
+    TooManyAlerts, TextRefused.
+    """
+    actor = Actor(by, channel=channel, client_action_id=client_action_id)
+
+    def refusal_of(alert: Alert) -> AlertError | None:
+        if alert.response == Response.CLOSED:
+            return AlertClosed(alert)
+        is_taken = alert.response == Response.ACKNOWLEDGED and not is_held_by(alert, actor)
+        return AlertNotWaiting(alert) if is_taken else None
+
+    alerts, outcome = _choose(alert_ids, by, actor, refusal_of)
+    waiting = [alert for alert in alerts if alert.response == Response.UNACKNOWLEDGED]
+    _take(waiting, by, now)
+    stop_escalations(alert_ids=_ids(waiting))
+    _write(
+        waiting, Kind.ACKNOWLEDGED, f"{actor.name} took it{actor.way}. Paging stopped.", actor, now
+    )
+    kept = _ids(alert for alert in waiting if not _is_over(alert))
+    queue_notices_of(alert_ids=kept, purpose=Page.Purpose.ACKNOWLEDGED, now=now)
+    # The action's id belongs to the acknowledgement's entry.
+    over = [alert for alert in waiting if _is_over(alert)]
+    _close(over, "The condition had cleared.", Actor(user=by, channel=channel), now)
+    logger.info("alerts.acknowledged", extra={"count": len(waiting), "user_id": by.pk})
+    return outcome
+
+
+@transaction.atomic
+def close_alerts(
+    *,
+    alert_ids: Sequence[int],
+    by: User,
+    reason: str,
+    now: datetime,
+    client_action_id: str | None = None,
+    channel: Channel = Channel.BROWSER,
+) -> BulkOutcome:
+    """T11: close many alerts as `close_alert` closes one; what fires needs the reason.
+
+    What is closed already and what `by` may not act on is left and told. Raises TooManyAlerts,
+    TextRefused.
+    """
+    reason = readable_reason(reason)
+    actor = Actor(user=by, channel=channel, client_action_id=client_action_id)
+
+    def refusal_of(alert: Alert) -> AlertError | None:
+        if alert.response == Response.CLOSED:
+            return AlertClosed(alert)
+        lacks_reason = alert.condition == Condition.FIRING and not reason
+        return CloseReasonMissing(alert) if lacks_reason else None
+
+    alerts, outcome = _choose(alert_ids, by, actor, refusal_of)
+    stop_escalations(alert_ids=_ids(alerts))
+    _close(alerts, reason, actor, now)
+    logger.info("alerts.closed", extra={"count": len(alerts), "user_id": by.pk})
+    return outcome
+
+
+def _take(waiting: Sequence[Alert], by: User, now: datetime) -> None:
+    Alert.objects.filter(pk__in=_ids(waiting)).update(
+        response=Response.ACKNOWLEDGED,
+        acknowledged_by=by,
+        acknowledged_owner=None,
+        acknowledged_at=now,
+        acknowledgement_ends_at=_ends(waiting, now),
+        revision=F("revision") + 1,
+    )
+
+
+def _choose(
+    alert_ids: Sequence[int],
+    by: User,
+    actor: Actor,
+    refusal_of: Callable[[Alert], AlertError | None],
+) -> tuple[list[Alert], BulkOutcome]:
+    """Lock the alerts, by number so that two bulk actions never wait for each other.
+
+    Return those to act on, and what can be told already: all that are not refused count as done,
+    those on which this very action was done before as well.
+    """
+    wanted = set(alert_ids)
+    if len(wanted) > MOST_ALERTS:
+        raise TooManyAlerts(MOST_ALERTS)
+    check_action_id(actor.client_action_id)
+    found = list(
+        Alert.objects.select_for_update(no_key=True, of=("self",))
+        .filter(pk__in=wanted, site__in=sites_where(by, Action.RESPOND))
+        .select_related("acknowledged_by", "acknowledged_owner", "closed_by", "policy_version")
+        .order_by("pk")
+    )
+    repeated = _repeated(found, actor)
+    outcome = BulkOutcome()
+    chosen = []
+    for alert in found:
+        refusal = None if alert.pk in repeated else refusal_of(alert)
+        if refusal is not None:
+            outcome.refused.append((alert.pk, refusal.sentence))
+            continue
+        outcome.done += 1
+        if alert.pk not in repeated:
+            chosen.append(alert)
+    for pk in sorted(wanted - {alert.pk for alert in found}):
+        outcome.refused.append((pk, f"There is no A-{pk}, or you may not act on it."))
+    return chosen, outcome
+
+
+def _repeated(alerts: Sequence[Alert], actor: Actor) -> set[int]:
+    if actor.client_action_id is None:
+        return set()
+    entries = AlertEvent.objects.filter(alert__in=alerts, client_action_id=actor.client_action_id)
+    return set(entries.values_list("alert_id", flat=True))
+
+
+def _close(alerts: Sequence[Alert], reason: str, actor: Actor, now: datetime) -> None:
+    Alert.objects.filter(pk__in=_ids(alerts)).exclude(response=Response.CLOSED).update(
+        response=Response.CLOSED,
+        closed_at=now,
+        closed_by=actor.user,
+        close_reason=reason,
+        revision=F("revision") + 1,
+    )
+    queue_notices_of(alert_ids=_ids(alerts), purpose=Page.Purpose.RESOLVED, now=now)
+    sentence = f"Closed: {reason}" if reason else "Closed."
+    _write(alerts, Kind.CLOSED, sentence, actor, now)
+
+
+def _write(
+    alerts: Sequence[Alert], kind: AlertEvent.Kind, sentence: str, actor: Actor, now: datetime
+) -> None:
+    AlertEvent.objects.bulk_create(
+        entry_of(alert=alert, kind=kind, sentence=sentence, now=now, actor=actor)
+        for alert in alerts
+    )
+
+
+def _ends(alerts: Sequence[Alert], now: datetime) -> Case:
+    """Return, as SQL, when each acknowledgement runs out, by the policy edition of its alert."""
+    versions = {alert.policy_version_id: alert.policy_version for alert in alerts}
+    ends = {pk: acknowledgement_end(version, now) for pk, version in versions.items()}
+    cases = [When(policy_version=pk, then=Value(end)) for pk, end in ends.items() if end]
+    return Case(*cases, default=Value(None), output_field=DateTimeField(null=True))
+
+
+def _is_over(alert: Alert) -> bool:
+    return alert.condition == Condition.CLEARED and not alert.is_flapping
+
+
+def _ids(alerts: Iterable[Alert]) -> list[int]:
+    return [alert.pk for alert in alerts]

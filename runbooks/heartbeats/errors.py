@@ -1,0 +1,15 @@
+"""Why a heartbeat is refused."""
+
+from __future__ import annotations
+
+
+class HeartbeatError(Exception):
+    """A heartbeat that cannot be had: a `code` for machines, a sentence for people."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence

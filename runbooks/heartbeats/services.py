@@ -1,0 +1,226 @@
+"""Heartbeats: made with a key shown once, noted when they come, late when they do not."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from fleet.models import AuditEntry, Node, Site
+from fleet.services.tokens import hash_token
+from runbooks.heartbeats.errors import HeartbeatError
+from runbooks.models import Heartbeat
+from runbooks.paging.worklist import work_through
+from telemetry.detectors.detection import HIGH, Detection, spell_seconds
+from telemetry.findings import record_detections
+from telemetry.models import Finding
+
+logger = logging.getLogger(__name__)
+
+#: So that a key is known as one wherever it turns up.
+PREFIX = "hwb_"
+#: 24 random bytes are 32 URL-safe characters and 192 bits.
+_RANDOM_BYTES = 24
+_SHOWN_CHARACTERS = 12
+
+LONGEST_NAME = 120
+LEAST_PERIOD_SECONDS, MOST_PERIOD_SECONDS = 10, 31 * 86_400
+MOST_GRACE_SECONDS = 31 * 86_400
+
+
+class IssuedHeartbeat(NamedTuple):
+    """A new heartbeat; `key` is the secret itself and exists nowhere else."""
+
+    heartbeat: Heartbeat
+    key: str
+
+    def __repr__(self) -> str:
+        return f"<IssuedHeartbeat {self.heartbeat}>"
+
+
+@transaction.atomic
+def create_heartbeat(
+    *,
+    site: Site,
+    node: Node | None,
+    name: str,
+    period_seconds: int,
+    grace_seconds: int,
+    by: User | None,
+    now: datetime,
+) -> IssuedHeartbeat:
+    """Expect a sign of life every `period_seconds` from now on, and allow `grace_seconds` more.
+
+    One that never comes at all is late, too. `by` None means the command line. Raises
+    HeartbeatError.
+    """
+    name = name.strip()
+    _check(site, node, name, period_seconds, grace_seconds)
+    key = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    heartbeat = Heartbeat(
+        site=site,
+        node=node,
+        name=name,
+        key_hash=hash_token(text=key),
+        prefix=key[:_SHOWN_CHARACTERS],
+        period_seconds=period_seconds,
+        grace_seconds=grace_seconds,
+        created_at=now,
+        created_by=by,
+        late_at=now + timedelta(seconds=period_seconds + grace_seconds),
+    )
+    try:
+        with transaction.atomic():
+            heartbeat.save()
+    except IntegrityError:
+        raise HeartbeatError(
+            "name_taken", f"{site} has a heartbeat {name!r} already; revoke it, or choose another."
+        ) from None
+    _write_down("heartbeat.created", heartbeat, now, by)
+    return IssuedHeartbeat(heartbeat, key)
+
+
+@transaction.atomic
+def revoke_heartbeat(*, heartbeat: Heartbeat, by: User | None, now: datetime) -> None:
+    """Expect it no more, and end its alert; its key opens nothing from now on.
+
+    Raises HeartbeatError where somebody was quicker.
+    """
+    row = _locked(pk=heartbeat.pk)
+    if row is None:
+        raise HeartbeatError(
+            "already_revoked", f"{heartbeat} was revoked already; nothing is left to do."
+        )
+    Heartbeat.objects.filter(pk=row.pk).update(revoked_at=now, is_late=False)
+    if row.is_late:
+        _record(row, now, is_firing=False, summary=f"{row.name} is not expected any more.")
+    _write_down("heartbeat.revoked", row, now, by)
+
+
+def note_heartbeat(*, key: str, now: datetime) -> Heartbeat | None:
+    """Note the sign of life that comes with `key`; None for a key that opens nothing.
+
+    One that was late ends its finding in the same transaction.
+    """
+    heartbeat = Heartbeat.objects.filter(
+        key_hash=hash_token(text=key), revoked_at__isnull=True
+    ).first()
+    if heartbeat is None:
+        return None
+    late_at = now + timedelta(seconds=heartbeat.period_seconds + heartbeat.grace_seconds)
+    seen = {"last_seen_at": now, "late_at": late_at}
+    in_time = Heartbeat.objects.filter(pk=heartbeat.pk, is_late=False, revoked_at__isnull=True)
+    # Only one that is late needs its row locked and its finding ended.
+    if not in_time.update(**seen) and not _come_back(heartbeat, seen, now):
+        return None
+    heartbeat.last_seen_at, heartbeat.late_at, heartbeat.is_late = now, late_at, False
+    return heartbeat
+
+
+def check_heartbeats(*, now: datetime, limit: int = 250) -> int:
+    """Record a finding for each heartbeat that is late by now, seen before or never; return
+    how many.
+
+    The flag and the finding are one transaction. A row that fails is logged as
+    `heartbeat.check_failed` and stops none of the others.
+    """
+    late = (
+        Heartbeat.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        .filter(late_at__lte=now, is_late=False, revoked_at__isnull=True)
+        .select_related("site", "node")
+        .order_by("late_at", "pk")
+    )
+    return work_through(
+        late, partial(_raise_late, now=now), limit=limit, event="heartbeat.check_failed"
+    )
+
+
+def _raise_late(heartbeat: Heartbeat, *, now: datetime) -> None:
+    Heartbeat.objects.filter(pk=heartbeat.pk).update(is_late=True)
+    period = spell_seconds(heartbeat.period_seconds)
+    if heartbeat.last_seen_at is None:
+        silent = spell_seconds((now - heartbeat.created_at).total_seconds())
+        summary = f"{heartbeat.name} has never been heard of in {silent}; expected every {period}."
+    else:
+        silent = spell_seconds((now - heartbeat.last_seen_at).total_seconds())
+        summary = f"{heartbeat.name} was last heard of {silent} ago; expected every {period}."
+    _record(heartbeat, now, is_firing=True, summary=summary)
+
+
+def _come_back(heartbeat: Heartbeat, seen: dict[str, datetime], now: datetime) -> bool:
+    with transaction.atomic():
+        row = _locked(pk=heartbeat.pk)
+        if row is None:
+            return False
+        Heartbeat.objects.filter(pk=row.pk).update(is_late=False, **seen)
+        if row.is_late:
+            _record(row, now, is_firing=False, summary=f"{row.name} is heard of again.")
+    return True
+
+
+def _locked(*, pk: int) -> Heartbeat | None:
+    rows = Heartbeat.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("site", "node").filter(pk=pk, revoked_at__isnull=True).first()
+
+
+def _record(heartbeat: Heartbeat, now: datetime, *, is_firing: bool, summary: str) -> None:
+    last = heartbeat.last_seen_at
+    record_detections(
+        site=heartbeat.site,
+        detections=[
+            Detection(
+                kind=Finding.Kind.HEARTBEAT_LATE,
+                fingerprint=f"heartbeat/{heartbeat.pk}",
+                is_firing=is_firing,
+                severity=HIGH,
+                at=heartbeat.late_at.timestamp(),
+                node=heartbeat.node.name if heartbeat.node else None,
+                summary=summary,
+                evidence={
+                    "heartbeat": heartbeat.name,
+                    "period_seconds": heartbeat.period_seconds,
+                    "grace_seconds": heartbeat.grace_seconds,
+                    "last_seen_at": last.astimezone(UTC).isoformat() if last else None,
+                    # It is missing now, however long ago it was due: this is no old news.
+                    "window_end": now.timestamp(),
+                },
+            )
+        ],
+        now=now,
+        source=Finding.Source.HEARTBEAT,
+    )
+
+
+def _check(
+    site: Site, node: Node | None, name: str, period_seconds: int, grace_seconds: int
+) -> None:
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise HeartbeatError("bad_name", f"A heartbeat has a name of 1 to {LONGEST_NAME} letters.")
+    if not LEAST_PERIOD_SECONDS <= period_seconds <= MOST_PERIOD_SECONDS:
+        raise HeartbeatError(
+            "bad_period",
+            f"A heartbeat comes every {LEAST_PERIOD_SECONDS} to {MOST_PERIOD_SECONDS:,} seconds.",
+        )
+    if not 0 <= grace_seconds <= MOST_GRACE_SECONDS:
+        raise HeartbeatError(
+            "bad_grace", f"The grace of a heartbeat is 0 to {MOST_GRACE_SECONDS:,} seconds."
+        )
+    if node is not None and node.site_id != site.pk:
+        raise HeartbeatError(
+            "node_elsewhere", f"{node.name} does not stand at {site}; choose a node of that site."
+        )
+
+
+def _write_down(action: str, heartbeat: Heartbeat, now: datetime, by: User | None) -> None:
+    AuditEntry.objects.create(
+        at=now,
+        actor=by,
+        action=action,
+        subject=f"{heartbeat.site.slug} {heartbeat.prefix}",
+        detail={"name": heartbeat.name, "period_seconds": heartbeat.period_seconds},
+    )

@@ -1,0 +1,167 @@
+"""Who is on call when, read from the rows of a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Max, QuerySet
+
+from fleet.models import Owner
+from runbooks.models import PagingGroup, Rotation, RotationMember, Schedule, ScheduleOverride
+from runbooks.models.oncall import Holiday
+from runbooks.oncall.rota import Layer, Override, Rota, Turn, turns
+
+#: The longest span that is worked out at once.
+LONGEST_SPAN = timedelta(days=400)
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """A span with one person on call, nobody where `owner` is None. Times are UTC.
+
+    `layer` is the rotation's name, empty otherwise; `origin` is `rotation`, `gap`, or why the
+    rotations do not count: `override`, `swap`, `import`.
+    """
+
+    owner: Owner | None
+    starts_at: datetime
+    ends_at: datetime
+    layer: str = ""
+    origin: str = "rotation"
+    override_id: int | None = None
+    reason: str = ""
+
+    @property
+    def is_gap(self) -> bool:
+        """Tell whether nobody is on call."""
+        return self.owner is None
+
+
+def all_schedules() -> QuerySet[Schedule]:
+    """Return every schedule, by name, with its rotations and their members."""
+    return Schedule.objects.prefetch_related("rotations__members__owner", "holidays")
+
+
+def schedule_named(slug: str) -> Schedule | None:
+    """Return the schedule, or None."""
+    return all_schedules().filter(slug=slug).first()
+
+
+def all_groups() -> QuerySet[PagingGroup]:
+    """Return every group of people who are paged together, by name."""
+    return PagingGroup.objects.prefetch_related("owners")
+
+
+def overrides_of(schedule: Schedule, *, since: datetime) -> QuerySet[ScheduleOverride]:
+    """Return what stands instead of the rotations and is not over at `since`, soonest first."""
+    rows = schedule.overrides.filter(removed_at__isnull=True, ends_at__gt=since)
+    return rows.select_related("owner", "created_by").order_by("starts_at", "pk")
+
+
+def on_call_at(schedule: Schedule, *, at: datetime) -> Owner | None:
+    """Return who is on call at `at`, None in a gap."""
+    return turns_between(schedule, start=at, end=at + _INSTANT)[0].owner
+
+
+def on_call_ids(schedules: Iterable[Schedule], *, at: datetime) -> dict[int, int | None]:
+    """Return the id of the owner on call at `at` by schedule id, None in a gap."""
+    wanted = list(schedules)
+    rotas = rotas_of(wanted, start=at, end=at + _INSTANT)
+    return {row.pk: turns(rotas[row.pk], start=at, end=at + _INSTANT)[0].owner_id for row in wanted}
+
+
+def turns_between(schedule: Schedule, *, start: datetime, end: datetime) -> list[ShownTurn]:
+    """Return who is on call from `start` to `end`, without overlap, gaps included, in order.
+
+    At most 400 days are worked out; `end` is brought forward where the span is longer.
+    """
+    end = min(end, start + LONGEST_SPAN)
+    found = turns(rota_of(schedule, start=start, end=end), start=start, end=end)
+    people = Owner.objects.select_related("user")
+    owners = people.in_bulk([turn.owner_id for turn in found if turn.owner_id is not None])
+    overrides = ScheduleOverride.objects.in_bulk(
+        [turn.override_id for turn in found if turn.override_id is not None]
+    )
+    return [_shown(turn, owners, overrides) for turn in found]
+
+
+def gaps_between(schedule: Schedule, *, start: datetime, end: datetime) -> list[ShownTurn]:
+    """Return the spans from `start` to `end` in which nobody is on call, in order."""
+    return [turn for turn in turns_between(schedule, start=start, end=end) if turn.is_gap]
+
+
+def rota_of(schedule: Schedule, *, start: datetime, end: datetime) -> Rota:
+    """Return the schedule as it counts between `start` and `end`."""
+    return rotas_of([schedule], start=start, end=end)[schedule.pk]
+
+
+def rotas_of(schedules: Iterable[Schedule], *, start: datetime, end: datetime) -> dict[int, Rota]:
+    """Return the rota of each schedule by its id, in four queries however many there are."""
+    wanted = {row.pk: row for row in schedules}
+    layers: dict[int, list[Layer]] = {key: [] for key in wanted}
+    overrides: dict[int, list[Override]] = {key: [] for key in wanted}
+    holidays: dict[int, set[date]] = {key: set() for key in wanted}
+    members: dict[int, list[int]] = {}
+    places = RotationMember.objects.filter(rotation__schedule__in=wanted).order_by("position")
+    for rotation_id, owner_id in places.values_list("rotation_id", "owner_id"):
+        members.setdefault(rotation_id, []).append(owner_id)
+    for rotation in Rotation.objects.filter(schedule__in=wanted).order_by("position", "pk"):
+        layers[rotation.schedule_id].append(_layer(rotation, members.get(rotation.pk, [])))
+    exceptions = ScheduleOverride.objects.filter(
+        schedule__in=wanted, removed_at__isnull=True, starts_at__lt=end, ends_at__gt=start
+    )
+    # The one made last counts where two overlap.
+    for row in exceptions.order_by("created_at", "pk"):
+        exception = Override(row.owner_id, row.starts_at, row.ends_at, row.pk)
+        overrides[row.schedule_id].append(exception)
+    for holiday in Holiday.objects.filter(schedule__in=wanted):
+        holidays[holiday.schedule_id].add(holiday.day)
+    return {
+        key: Rota(
+            time_zone=row.time_zone,
+            layers=tuple(layers[key]),
+            overrides=tuple(overrides[key]),
+            holidays=frozenset(holidays[key]),
+        )
+        for key, row in wanted.items()
+    }
+
+
+def last_position(schedule: Schedule) -> int:
+    """Return the position of the schedule's last rotation, 0 without any."""
+    return schedule.rotations.aggregate(last=Max("position"))["last"] or 0
+
+
+def _layer(rotation: Rotation, members: list[int]) -> Layer:
+    return Layer(
+        name=rotation.name,
+        members=tuple(members),
+        starts_on=rotation.starts_on,
+        hands_over_at=rotation.hands_over_at,
+        turn_days=rotation.turn_days,
+        ends_on=rotation.ends_on,
+        weekdays=frozenset(rotation.weekdays),
+        covers_from=rotation.covers_from,
+        covers_until=rotation.covers_until,
+        rests_on_holidays=rotation.rests_on_holidays,
+    )
+
+
+def _shown(
+    turn: Turn, owners: dict[int, Owner], overrides: dict[int, ScheduleOverride]
+) -> ShownTurn:
+    override = overrides.get(turn.override_id or 0)
+    owner = owners.get(turn.owner_id or 0)
+    origin = "gap" if owner is None else "rotation"
+    return ShownTurn(
+        owner=owner,
+        starts_at=turn.starts_at,
+        ends_at=turn.ends_at,
+        layer=turn.layer,
+        origin=override.origin if override else origin,
+        override_id=turn.override_id,
+        reason=override.reason if override else "",
+    )

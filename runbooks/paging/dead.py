@@ -1,0 +1,150 @@
+"""Pages that nobody will try again: who is tried next, and sending one once more by hand."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from fleet.models import Contact
+from fleet.queue import Job, enqueue_on_commit
+from runbooks.models import Alert, AlertEvent, Escalation, Page
+from runbooks.paging.outbox import queue_page
+from runbooks.paging.people import WORKING, next_contact
+from runbooks.paging.timeline import write_entry
+
+logger = logging.getLogger(__name__)
+
+#: How long a page that was sent once more by hand is tried.
+REDELIVERY = timedelta(minutes=5)
+_LONGEST_TRY = timedelta(hours=1)
+
+
+class RedeliveryError(Exception):
+    """A page is not sent once more: a `code` for machines, a sentence for people."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+@transaction.atomic
+def redeliver_page(*, page: Page, by: User, now: datetime) -> Page:
+    """Try a dead page anew for five minutes, under the same id; return it as it is now.
+
+    The receiver that has it already knows it by that id. Raises RedeliveryError: `page_not_dead`,
+    `alert_closed`, `alert_taken`, `alert_cleared`, `contact_not_working`. Callers have checked,
+    through `fleet.access`, that the person may act.
+    """
+    # Alert before page, in the order of everybody else.
+    alert = Alert.objects.select_for_update(no_key=True).get(pk=page.alert_id)
+    current = Page.objects.select_for_update(no_key=True, of=("self",)).get(pk=page.pk)
+    refuse_redelivery(current, alert=alert)
+    Page.objects.filter(pk=page.pk, state=Page.State.DEAD).update(
+        state=Page.State.PENDING,
+        bundle=None,
+        next_attempt_at=now,
+        give_up_at=now + REDELIVERY,
+        receipt=Page.Receipt.NONE,
+    )
+    enqueue_on_commit(Job.DELIVER_PAGES)
+    logger.info("page.redelivered", extra={"page": str(page.pk), "user_id": by.pk})
+    current.refresh_from_db()
+    name = by.get_full_name() or by.get_username()
+    write_entry(
+        alert=alert,
+        kind=AlertEvent.Kind.REDELIVERED,
+        sentence=f"{name} had the page to {current.owner.name} by {current.contact.label} sent "
+        "once more.",
+        now=now,
+        actor=by,
+    )
+    return current
+
+
+def refuse_redelivery(page: Page, *, alert: Alert) -> None:
+    """Raise RedeliveryError when sending the page once more would help nobody."""
+    number = f"A-{alert.pk}"
+    if page.state != Page.State.DEAD:
+        raise RedeliveryError(
+            "page_not_dead", "This page is on its way or has arrived. Reload to see where it is."
+        )
+    if alert.response == Alert.Response.CLOSED:
+        raise RedeliveryError("alert_closed", f"{number} is closed; nobody needs this page.")
+    if page.purpose == Page.Purpose.PAGE and alert.response == Alert.Response.ACKNOWLEDGED:
+        raise RedeliveryError(
+            "alert_taken", f"Somebody has {number} already. Release it to have people paged anew."
+        )
+    if page.purpose == Page.Purpose.PAGE and alert.condition == Alert.Condition.CLEARED:
+        raise RedeliveryError("alert_cleared", f"{number} has cleared; nobody needs this page.")
+    if not Contact.objects.filter(WORKING, pk=page.contact_id).exists():
+        raise RedeliveryError(
+            "contact_not_working",
+            f"{page.contact} does not work: it is switched off, gone or never passed a test. Mend "
+            "the contact and test it, then send the page once more.",
+        )
+
+
+def lock_escalation(page: Page) -> Escalation | None:
+    """Lock the escalation whose current step asked for the page; None when it has moved on.
+
+    Locked before the page, in the order of everybody else: alert, escalation, pages. Held, so
+    that of the last two pages of a step that die at once, one sees that it is the last.
+    """
+    running = Escalation.objects.select_for_update(no_key=True).filter(
+        alert=page.alert_id, state=Escalation.State.RUNNING, sequence=page.sequence
+    )
+    return running.first()
+
+
+def follow_up(page: Page, *, escalation: Escalation | None, now: datetime) -> str:
+    """Page the owner's next contact, or have the next step taken now; return a sentence on it."""
+    if page.purpose != Page.Purpose.PAGE:
+        return "Its receiver may go on showing the alert as it was."
+    contact = _queue_next_contact(page, now)
+    if contact is not None:
+        return f"{contact.label} is tried next."
+    if escalation is not None and _hurry(escalation, page, now):
+        return "Nobody of this step was reached, so the next step is taken now."
+    return "There is no other contact to try."
+
+
+def _queue_next_contact(page: Page, now: datetime) -> Contact | None:
+    tried = Page.objects.filter(
+        alert=page.alert_id, sequence=page.sequence, owner=page.owner_id, purpose=page.purpose
+    )
+    contact = next_contact(page.owner, tried=tried.values_list("contact_id", flat=True))
+    if contact is not None:
+        queue_page(
+            alert=page.alert,
+            owner=page.owner,
+            contact=contact,
+            sequence=page.sequence,
+            step_index=page.step_index,
+            reason=page.reason,
+            # As long as the first contact had; one sent by hand may have been owed for days.
+            give_up_at=now + min(page.give_up_at - page.created_at, _LONGEST_TRY),
+            now=now,
+        )
+    return contact
+
+
+def _hurry(escalation: Escalation, page: Page, now: datetime) -> bool:
+    """Make the next step due when no page of this one arrived or still may.
+
+    Never into a new round: where every page dies at once, the rounds would be spent in seconds.
+    """
+    others = Page.objects.filter(
+        alert=page.alert_id, sequence=page.sequence, purpose=Page.Purpose.PAGE
+    ).exclude(state__in=[Page.State.DEAD, Page.State.CANCELLED])
+    if others.exists():
+        return False
+    is_hurried = Escalation.objects.filter(
+        pk=escalation.pk, step_index__gt=0, next_due_at__gt=now
+    ).update(next_due_at=now)
+    if is_hurried:
+        enqueue_on_commit(Job.ESCALATE_DUE)
+    return bool(is_hurried)

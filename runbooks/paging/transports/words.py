@@ -1,0 +1,95 @@
+"""A page in words, for the transports whose readers are people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runbooks.paging.payload import (
+    SEVERITY_WORDS,
+    PageFacts,
+    acknowledge_url,
+    alert_url,
+    local_time,
+    runbook_url,
+    steps_filled,
+)
+
+#: Beyond this many, a message tells how many more there are.
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person reads: a title, sentences below it, and links of `(words, address)`."""
+
+    title: str
+    lines: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+    @property
+    def plain(self) -> str:
+        """The lines and links as text."""
+        return "\n".join([*self.lines, "", *(f"{words}: {url}" for words, url in self.links)])
+
+
+def message_of(facts: PageFacts, *, at: datetime) -> Message:
+    """Return what the page says to a person at `at`."""
+    if facts.purpose == "test":
+        return Message(title="Test page", lines=(facts.summary,), links=())
+    if facts.bundled:
+        return _bundle(facts)
+    lines = [
+        f"Paged: {facts.owner_name}, {facts.reason}.",
+        f"Began {_clock(facts.began_at)}. {_local(facts, at)}",
+    ]
+    if facts.site_place:
+        lines.append(f"Where: {facts.site_place}.")
+    lines.append(f"Runbook: {facts.runbook_title}, version {facts.runbook_version}.")
+    lines += [f"{number}. {title}" for number, title in enumerate(steps_filled(facts), start=1)]
+    lines.append(_next(facts))
+    links = (
+        ("Acknowledge", acknowledge_url(facts)),
+        ("Alert", alert_url(facts)),
+        ("Runbook", runbook_url(facts)),
+    )
+    return Message(title=title_of(facts), lines=tuple(lines), links=links)
+
+
+def title_of(facts: PageFacts) -> str:
+    """Return one line: how bad, what, where."""
+    word = SEVERITY_WORDS.get(facts.severity, "unknown").capitalize()
+    return f"{word}: {facts.summary} ({place_of(facts)})"
+
+
+def place_of(facts: PageFacts) -> str:
+    """Return the site, and the node where it is about one."""
+    return f"{facts.site_name}, {facts.node_name}" if facts.node_name else facts.site_name
+
+
+def _bundle(facts: PageFacts) -> Message:
+    pages = (facts, *facts.bundled)
+    lines = [f"Paged: {facts.owner_name}."]
+    lines += [f"A-{one.alert_id} {title_of(one)}" for one in pages[:MOST_NAMED]]
+    if len(pages) > MOST_NAMED:
+        lines.append(f"And {len(pages) - MOST_NAMED} more.")
+    links = [(f"Acknowledge A-{one.alert_id}", acknowledge_url(one)) for one in pages[:MOST_NAMED]]
+    links.append(("All alerts", f"{facts.base_url}/alerts/"))
+    title = f"{len(pages)} alerts wait, among them: {title_of(facts)}"
+    return Message(title=title, lines=tuple(lines), links=tuple(links))
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M} UTC"
+
+
+def _local(facts: PageFacts, at: datetime) -> str:
+    there = local_time(at, facts.site_time_zone)
+    return f"It is {there[11:16]} at the site." if there else ""
+
+
+def _next(facts: PageFacts) -> str:
+    if facts.next_at is None:
+        return "Nobody comes after you."
+    who = ", ".join(facts.next_who) or "nobody who can be reached"
+    return f"Next at {_clock(facts.next_at)}: {who}."

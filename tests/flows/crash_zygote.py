@@ -1,0 +1,105 @@
+"""A process that forks engines which die or stand still at a named point, hundreds in a minute.
+
+Started with `python -m tests.flows.crash_zygote`. Reads one JSON order a line, answers each with
+one JSON line. A fork has Django loaded but no connection, as a worker that just started.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+
+from fleet.management.commands.sweep import deciding_stages  # noqa: E402
+from runbooks.alerts.services import acknowledge_alert  # noqa: E402
+from runbooks.models import Alert  # noqa: E402
+from runbooks.paging.services import deliver_due_pages  # noqa: E402
+
+#: Where an engine can die: the module and the name in it, and on which side of its call.
+POINTS: dict[str, tuple[str, str, str]] = {
+    "alert inserted, not committed": ("runbooks.alerts.lifecycle", "begin_escalation", "before"),
+    "alert committed, no step taken": (
+        "fleet.management.commands.sweep",
+        "take_in_findings",
+        "after",
+    ),
+    "step advanced, not committed": ("runbooks.escalation.running", "queue_page", "after"),
+    "step committed, nobody woken": (
+        "fleet.management.commands.sweep",
+        "advance_due_escalations",
+        "after",
+    ),
+    "page leased, not sent": ("runbooks.paging.leases", "claim_page", "after"),
+    "page sent, not recorded": ("runbooks.paging.services", "record_answer", "before"),
+    "page recorded, not committed": ("runbooks.paging.record", "write_entry", "before"),
+    "page recorded and committed": ("runbooks.paging.services", "record_answer", "after"),
+    "acknowledged, not committed": ("runbooks.alerts.services", "stop_escalation", "before"),
+}
+
+
+def signal_at(point: str, number: int) -> None:
+    """Make this process send itself a signal when it comes to `point`: SIGKILL or SIGSTOP."""
+    module_name, name, side = POINTS[point]
+    module = importlib.import_module(module_name)
+    reached: Callable[..., Any] = getattr(module, name)
+
+    def struck(*args: Any, **kwargs: Any) -> Any:
+        # Once: who goes on after standing still does so undisturbed.
+        setattr(module, name, reached)
+        if side == "before":
+            os.kill(os.getpid(), number)
+        answer = reached(*args, **kwargs)
+        if side == "after":
+            os.kill(os.getpid(), number)
+        return answer
+
+    setattr(module, name, struck)
+
+
+def work(order: dict[str, Any]) -> NoReturn:
+    """Do one pass of the engine, or acknowledge an alert; end with 0 where nothing killed us."""
+    now = datetime.fromisoformat(order["now"])
+    signal_at(order["point"], signal.SIGSTOP if order.get("stop") else signal.SIGKILL)
+    if order.get("acknowledge"):
+        user = User.objects.get(pk=order["by"])
+        acknowledge_alert(alert=Alert.objects.get(pk=order["acknowledge"]), by=user, now=now)
+        os._exit(0)
+    for stage in deciding_stages():
+        stage.run(now)
+    deliver_due_pages(now=now, clock=lambda: 0.0)
+    os._exit(0)
+
+
+def main() -> None:
+    """Fork one engine an order, wait until it ends or stands still, and say which of them."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = order.get("go_on") or os.fork()
+        if child == 0:
+            work(order)
+        if order.get("go_on"):
+            os.kill(child, signal.SIGCONT)
+        _, status = os.waitpid(child, os.WUNTRACED)
+        answer = {
+            "pid": child,
+            "killed": os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL,
+            "stopped": os.WIFSTOPPED(status),
+            "ended": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0,
+        }
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -20,7 +20,6 @@ from bench.load import NODES_PER_GATEWAY, SERIES, offer_load
 from bench.pager import measure_first_page, measure_many, measure_storm
 from bench.peers import measure_alertmanager
 from bench.queue import measure_acknowledging
-from bench.receiver import Receiver
 from bench.report import percentile, write_results
 from fleet.models import Node
 from fleet.services.tokens import create_agent_token
@@ -93,22 +92,21 @@ def main() -> None:
     # The sweep's shipped period, not the tests'.
     processes.env["HEARTHWATCH_SWEEP_SECONDS"] = "5"
     publish_builtin_library(now=now())
-    receiver = Receiver()
     try:
         processes.start("web")
         rows = measure_ingest(processes)
         for name in ("worker", "beat", "sweep"):
             processes.start(name)
         time.sleep(5)
-        rows.append(measure_first_page(receiver, title="all processes up"))
-        rows.append(measure_many(receiver))
-        rows += measure_storm(receiver)
+        rows.append(measure_first_page(title="all processes up"))
+        rows.append(measure_many())
+        rows += measure_storm()
         rows += measure_acknowledging(processes.url)
         processes.kill("worker")
         processes.kill("beat")
         redis.Redis.from_url(os.environ["REDIS_URL"]).shutdown(nosave=True)
-        rows.append(measure_first_page(receiver, title="Redis and workers gone, sweep alone"))
-        rows += measure_alertmanager(receiver, folder)
+        rows.append(measure_first_page(title="Redis and workers gone, sweep alone"))
+        rows += measure_alertmanager(folder)
     finally:
         processes.stop_all()
     write_results(rows)

@@ -20,9 +20,9 @@ MANY, MANY_SECONDS = 1000, 60
 STORM, STORM_SITES, STORM_WAIT = 10_000, 20, 240
 
 
-def measure_first_page(receiver: Receiver, *, title: str) -> Figure:
+def measure_first_page(*, title: str) -> Figure:
     """Return how long after an alert's COMMIT its first page arrives, one after the other."""
-    receiver.forget()
+    receiver = Receiver()
     for number in range(ALERTS):
         make_finding(paged_site(receiver), number)
         if not receiver.wait_for(number + 1, within=60):
@@ -34,10 +34,10 @@ def measure_first_page(receiver: Receiver, *, title: str) -> Figure:
     )
 
 
-def measure_many(receiver: Receiver) -> Figure:
+def measure_many() -> Figure:
     """Return the same at a steady thousand alerts a minute, each at a site of its own."""
+    receiver = Receiver()
     sites = [paged_site(receiver) for _ in range(MANY)]
-    receiver.forget()
     began = time.monotonic()
     for number, site in enumerate(sites):
         rest = began + number * MANY_SECONDS / MANY - time.monotonic()
@@ -53,9 +53,9 @@ def measure_many(receiver: Receiver) -> Figure:
     return Figure("alert to first POST at 1,000 alerts a minute", p95 + _spread(waits), how)
 
 
-def measure_storm(receiver: Receiver) -> list[Figure]:
+def measure_storm() -> list[Figure]:
     """Return what becomes of 10,000 findings that come at once, at sites of a few owners."""
-    receiver.forget()
+    receiver = Receiver()
     sites = [paged_site(receiver) for _ in range(STORM_SITES)]
     at = datetime.now(UTC)
     each = STORM // STORM_SITES
@@ -101,8 +101,10 @@ def make_finding(site: Site, number: int) -> None:
 
 def waits_of(receiver: Receiver) -> list[float]:
     """Return the seconds from each alert's opening to its first page's arrival."""
-    opened = dict(Alert.objects.filter(pk__in=receiver.arrivals).values_list("id", "opened_at"))
-    return [receiver.arrivals[key] - at.timestamp() for key, at in opened.items()]
+    with receiver.changed:
+        arrivals = dict(receiver.arrivals)
+    opened = dict(Alert.objects.filter(pk__in=arrivals).values_list("id", "opened_at"))
+    return [arrivals[key] - at.timestamp() for key, at in opened.items()]
 
 
 def _finding(site: Site, number: int, at: datetime) -> Finding:

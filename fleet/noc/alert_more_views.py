@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from fleet.access import Action, users_who_may
-from fleet.models import Owner
 from fleet.noc.alert_views import act_on_alert
 from fleet.noc.live_pages import live_page
+from fleet.noc.oncall_rights import owners_visible_to
 from runbooks.alerts import services
 from runbooks.alerts.selectors import alert_for
 from runbooks.suppression.shelf import shelve_alert, unshelve_alert
@@ -34,7 +34,7 @@ def alert_escalate(request: HttpRequest, alert_id: int) -> HttpResponse:
 def alert_pass_on(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Page one chosen person at once."""
     number = _number(request.POST.get("to", ""))
-    chosen = Owner.objects.filter(pk=number).first() if number else None
+    chosen = owners_visible_to(request.user).filter(pk=number).first() if number else None
     if chosen is None:
         return act_on_alert(request, alert_id, None, refusal=_NOBODY)
     return act_on_alert(request, alert_id, services.pass_on_alert, to=chosen)

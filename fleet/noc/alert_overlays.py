@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from fleet.access import Action, AnyUser, users_who_may
 from fleet.models import Contact, Owner
+from fleet.noc.oncall_rights import owners_visible_to
 from runbooks.models import Alert, Escalation, StormMember, Suppression
 from runbooks.paging.people import WORKING
 from runbooks.suppression.selectors import suppressions_of
@@ -72,7 +73,7 @@ def choices_for(alert: Alert, *, user: AnyUser) -> Choices | None:
     colleagues = users_who_may(Action.RESPOND, alert.site).exclude(pk=user.pk or 0) if held else ()
     return Choices(
         sequence=escalation.sequence if escalation else 0,
-        owners=list(Owner.objects.filter(Exists(works)).only("pk", "name", "time_zone")),
+        owners=list(owners_visible_to(user).filter(Exists(works)).only("pk", "name", "time_zone")),
         colleagues=list(colleagues),
     )
 

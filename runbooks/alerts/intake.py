@@ -60,7 +60,15 @@ def follow_findings(*, now: datetime) -> int:
         Exists(finding.filter(updated_at__gt=OuterRef("last_seen_at"))),
         condition=Alert.Condition.FIRING,
     )
-    return stale.update(
+    with transaction.atomic():
+        # Locked by number, as everybody locks who takes many; those in use follow next time.
+        locked = stale.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        ids = list(locked.order_by("pk").values_list("pk", flat=True))
+        return _follow(Alert.objects.filter(pk__in=ids), finding, now) if ids else 0
+
+
+def _follow(alerts: QuerySet[Alert], finding: QuerySet[Finding], now: datetime) -> int:
+    return alerts.update(
         summary=Subquery(finding.values("summary")),
         evidence=Subquery(finding.values("evidence")),
         last_seen_at=now,

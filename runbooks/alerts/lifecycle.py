@@ -19,6 +19,7 @@ from runbooks.escalation.policies import policy_version_for
 from runbooks.escalation.services import (
     begin_escalation,
     go_on_with_escalation,
+    hurry_escalation,
     pause_escalation,
     resume_escalation,
     stop_escalation,
@@ -116,6 +117,8 @@ def worsen(*, alert: Alert, finding: Finding, now: datetime) -> None:
     exhausted = Escalation.objects.filter(alert=alert, state=Escalation.State.EXHAUSTED)
     if taken or exhausted.exists():
         resume_escalation(alert=alert, now=now)
+    elif alert.response == Response.UNACKNOWLEDGED:
+        hurry_escalation(alert=alert, now=now)
     write_entry(alert=alert, kind=Kind.SEVERITY_ROSE, sentence=sentence, now=now)
 
 

@@ -6,6 +6,7 @@ from runbooks.escalation.running import advance_due_escalations, force_escalatio
 from runbooks.escalation.timers import (
     begin_escalation,
     go_on_with_escalation,
+    hurry_escalation,
     lift_suspension,
     lift_suspensions,
     pause_escalation,
@@ -23,6 +24,7 @@ __all__ = [
     "begin_escalation",
     "force_escalation",
     "go_on_with_escalation",
+    "hurry_escalation",
     "lift_suspension",
     "lift_suspensions",
     "page_directly",

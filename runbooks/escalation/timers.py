@@ -15,6 +15,7 @@ from django.db.models.expressions import ExpressionWrapper
 from django.db.models.functions import Cast, Extract, Greatest
 
 from fleet.queue import Job, enqueue_on_commit
+from runbooks.escalation.steps import PlanError, read_steps
 from runbooks.models import Alert, Escalation, EscalationPolicyVersion, Page
 from runbooks.paging.outbox import cancel_pages
 
@@ -97,6 +98,25 @@ def go_on_with_escalation(*, alert: Alert, now: datetime) -> None:
         )
     _hold_if_suppressed(alert, now)
     enqueue_on_commit(Job.ESCALATE_DUE)
+
+
+def hurry_escalation(*, alert: Alert, now: datetime) -> None:
+    """Take the next step now where other steps may fit an alert that got worse.
+
+    A step may have been put off until its hours, or waited out for people of a milder severity;
+    a policy without conditions goes on as it was.
+    """
+    try:
+        steps = read_steps(alert.policy_version.steps)
+        has_conditions = any(step.severities or step.hours for step in steps)
+    except PlanError:
+        has_conditions = True
+    if not has_conditions:
+        return
+    rows = Escalation.objects.filter(alert=alert)
+    rows.filter(state=State.SUSPENDED).update(remaining_seconds=0)
+    if rows.filter(state=State.RUNNING, next_due_at__gt=now).update(next_due_at=now):
+        enqueue_on_commit(Job.ESCALATE_DUE)
 
 
 def suspend_escalation(*, alert: Alert, now: datetime) -> None:

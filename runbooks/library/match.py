@@ -39,7 +39,8 @@ def match_runbook(
     counts. Only the newest edition of a runbook is asked: an edition that no longer names a kind
     gives it up.
     """
-    newest = newest_versions()
+    # An alert pins the edition; what it says is read by those who show it.
+    newest = newest_versions().defer("source", "document")
     category, _, _ = kind.partition(".")
     version = (
         _named(newest, evidence or {})

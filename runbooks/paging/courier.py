@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError
 
 from runbooks.paging.outcome import Answer
 
@@ -48,8 +50,29 @@ def fly(next_flight: Callable[[Collection[int]], Flight | None]) -> None:
             if not in_the_air:
                 return
             answered, _ = wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in answered:
-                in_the_air.pop(future).land(_answer(future))
+            landed = [(in_the_air.pop(future), _answer(future)) for future in answered]
+            _land(landed)
+
+
+def _land(landed: Sequence[tuple[Flight, Answer]]) -> None:
+    """Write every answer down, whatever becomes of one of them.
+
+    A database that is gone is raised once the others had their turn; their leases run out.
+    """
+    gone: OperationalError | InterfaceError | None = None
+    for flight, answer in landed:
+        try:
+            flight.land(answer)
+        except (OperationalError, InterfaceError) as fault:
+            gone = fault
+        except Exception as fault:
+            # A worker's outer loop: one answer that cannot be written down must not cost the
+            # records of the others. In its place a plain failure is written, which is tried again.
+            logger.exception("page.answer_not_written", extra={"contact_id": flight.contact_id})
+            name = type(fault).__name__
+            flight.land(Answer(status=None, error=f"The answer could not be written down: {name}."))
+    if gone is not None:
+        raise gone
 
 
 def _crowded(flights: Iterable[Flight]) -> list[int]:

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 
-from runbooks.models import Alert, Escalation, Page
+from runbooks.models import Alert, Escalation, Page, RunbookVersion
 from runbooks.paging.links import token_for
-from runbooks.paging.payload import PageFacts
+from runbooks.paging.payload import FIRST_STEPS, PageFacts
 from runbooks.paging.people import owners_meant
 
 
@@ -64,7 +64,7 @@ def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> Pa
         runbook_title=version.runbook.title,
         runbook_version=version.number,
         runbook_hash=version.content_hash,
-        first_steps=[step.get("title", "") for step in version.document.get("steps", [])],
+        first_steps=_first_steps(version),
         next_at=next_at,
         next_who=next_who,
         purpose=page.purpose,
@@ -72,6 +72,22 @@ def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> Pa
         bundled=tuple(facts_of(one, at=at) for one in companions),
         acknowledged_by=_holder(alert),
     )
+
+
+#: The titles of an edition's first steps by the hash of its content, which never changes.
+_TITLES: dict[str, tuple[str, ...]] = {}
+_MOST_TITLES = 1000
+
+
+def _first_steps(version: RunbookVersion) -> tuple[str, ...]:
+    known = _TITLES.get(version.content_hash)
+    if known is None:
+        steps = version.document.get("steps", [])[:FIRST_STEPS]
+        known = tuple(step.get("title", "") for step in steps)
+        if len(_TITLES) >= _MOST_TITLES:
+            _TITLES.clear()
+        _TITLES[version.content_hash] = known
+    return known
 
 
 def _link(page: Page, at: datetime) -> str:

@@ -88,6 +88,8 @@ def companions_to_send(leader: Page) -> tuple[list[Page], list[Page]]:
     leased = Page.objects.filter(
         bundle=leader, state=Page.State.LEASED, lease_token=leader.lease_token
     )
+    if not leased.exists():
+        return [], []
     wanted = list(_with_all_it_says(leased).order_by("priority", "created_at", "pk"))
     return wanted, list(leased.exclude(pk__in=[page.pk for page in wanted]))
 
@@ -212,7 +214,11 @@ def _locked(pages: QuerySet[Page]) -> QuerySet[Page]:
 
 
 def _with_all_it_says(pages: QuerySet[Page]) -> QuerySet[Page]:
-    return pages.filter(_ASKED_FOR, _NOT_HELD_BACK).select_related(
+    wanted = pages.filter(_ASKED_FOR, _NOT_HELD_BACK)
+    # The text of an edition is some 20 kB and says the same on every page: `facts` remembers it.
+    return wanted.defer(
+        "alert__runbook_version__source", "alert__runbook_version__document"
+    ).select_related(
         "owner",
         "contact",
         "alert__site__owner",

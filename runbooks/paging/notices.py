@@ -14,6 +14,8 @@ from runbooks.paging.outbox import NOTICES
 KEEPS_STATE = (Contact.Kind.PAGERDUTY, Contact.Kind.ALERTMANAGER)
 #: A receiver that was out for the night still learns that the alert is over.
 TRIED_FOR = timedelta(hours=12)
+#: No request is in the air for longer, whatever the time limit is set to.
+LONGEST_FLIGHT = timedelta(seconds=65)
 
 _REASONS = {
     Page.Purpose.ACKNOWLEDGED: "somebody has it",
@@ -56,7 +58,7 @@ def queue_notices_of(*, alert_ids: Collection[int], purpose: Page.Purpose, now: 
             step_index=page.step_index,
             reason=reason,
             created_at=now,
-            next_attempt_at=now,
+            next_attempt_at=_after_page(page, now),
             give_up_at=now + TRIED_FOR,
         )
         for page in told
@@ -67,6 +69,18 @@ def queue_notices_of(*, alert_ids: Collection[int], purpose: Page.Purpose, now: 
     Page.objects.bulk_create(notices, ignore_conflicts=True, batch_size=500)
     enqueue_on_commit(Job.DELIVER_PAGES)
     return _count(alert_ids, purpose) - known
+
+
+def _after_page(page: Page, now: datetime) -> datetime:
+    """Return when a notice may go out: after a page whose request may still be in the air.
+
+    A page cancelled while it was leased keeps the time at which its lease would have run out. A
+    notice that overtook it would end nothing, and the page would open what nobody ends.
+    """
+    may_be_in_the_air = page.state == Page.State.CANCELLED and page.attempts_made > 0
+    if not may_be_in_the_air:
+        return now
+    return min(max(page.next_attempt_at, now), now + LONGEST_FLIGHT)
 
 
 def _count(alert_ids: Collection[int], purpose: Page.Purpose) -> int:

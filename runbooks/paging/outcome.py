@@ -36,6 +36,13 @@ class Answer:
     retry_after: str = ""
     duration_ms: int = 0
 
+    def __post_init__(self) -> None:
+        """Replace NUL, which PostgreSQL text cannot hold, wherever a receiver sent it."""
+        for name in ("error", "body_head", "retry_after"):
+            text = getattr(self, name)
+            if "\x00" in text:
+                object.__setattr__(self, name, text.replace("\x00", "\ufffd"))
+
 
 class Fate(Enum):
     """What becomes of a page after an attempt."""

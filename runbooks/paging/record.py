@@ -68,6 +68,8 @@ def record_answer(
 @transaction.atomic
 def give_up(page: Page, *, reason: str, now: datetime) -> None:
     """End a claimed page without another attempt."""
+    # Locked before the page, in the order of everybody else: alert, escalation, pages.
+    lock_escalation(page)
     # The claim counted an attempt that is not made.
     Page.objects.filter(pk=page.pk, lease_token=page.lease_token).update(
         attempts_made=F("attempts_made") - 1
@@ -110,6 +112,9 @@ def _mark_sent(page: Page, answer: Answer, others: int, now: datetime) -> None:
     is_ours = page.contact.kind == Contact.Kind.WEBHOOK and page.purpose == Page.Purpose.PAGE
     if is_ours and asks_to_acknowledge(answer):
         fields["replied_at"] = now
+    if "replied_at" in fields:
+        # Kept though the page was cancelled while its request was in the air: somebody answered.
+        Page.objects.filter(pk=page.pk, replied_at__isnull=True).update(replied_at=now)
     if leases.settle(page, state=Page.State.SENT, **fields):
         logger.info("page.sent", extra={"page": str(page.pk), "alert_id": page.alert_id})
         write_entry(

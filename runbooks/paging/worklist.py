@@ -10,6 +10,9 @@ from django.db import InterfaceError, OperationalError, models, transaction
 
 logger = logging.getLogger(__name__)
 
+#: Rows that may fail in one call; each costs a few milliseconds.
+MOST_FAILURES = 2000
+
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -18,13 +21,16 @@ def work_through(
 ) -> int:
     """Handle up to `limit` rows of `due`, each once and in its own transaction; return how many.
 
+    Rows that fail do not count, so that many bad ones at the head starve nobody; there is an end
+    to it all the same, at MOST_FAILURES of them.
+
     `due` is ordered and locks what it reads with SKIP LOCKED, so workers share the rows. A row
     whose handling fails is logged as `event` and left as it was; it does not stop the rows
     behind it. A database that is gone ends the work and is raised.
     """
     done = 0
     seen: list[int] = []
-    while len(seen) < limit:
+    while done < limit and len(seen) - done < MOST_FAILURES:
         with transaction.atomic():
             row = due.exclude(pk__in=seen).first()
             if row is None:

@@ -28,7 +28,7 @@ from tests.factories import NOON, make_contact, make_owner, make_user, secret_fr
 from tests.flows.conftest import database_url_of_test
 from tests.flows.crash_zygote import POINTS
 from tests.processes import ROOT
-from tests.receiver import Receiver, broken_off, dripping, later, redirect, status
+from tests.receiver import Receiver, broken_off, dripping, held, later, redirect, status
 from tests.runbooks.world import deliver, make_finding, make_library, seconds, site_paging
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
@@ -234,6 +234,8 @@ def test_a_clock_that_jumps_an_hour_takes_one_step_and_loses_nothing(
 TROUBLES = {
     "500": [status(500)],
     "429 with Retry-After": [later(429, "7")],
+    "410": [status(410)],
+    "no end": [held()],
     "302": [redirect("http://127.0.0.1:9/elsewhere")],
     "no answer": [broken_off()],
     "a slow answer": [dripping()],

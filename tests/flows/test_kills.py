@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 
 import psutil
 import pytest
+import redis
 from django.db import OperationalError, connections
 
 from telemetry.models import LedgerEntry
@@ -25,6 +27,8 @@ def kill_and_start(world: FlowWorld, victim: str) -> None:
     if victim == "redis":
         SERVICES.redis.kill()
         SERVICES.start_redis()
+    elif victim == "redis flushed":
+        redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
     elif victim == "postgres":
         backends = psutil.Process(SERVICES.postgres.pid).children()
         SERVICES.postgres.kill()
@@ -50,7 +54,9 @@ def report(world: FlowWorld, number: int) -> None:
         world.report_trouble(number)
 
 
-@pytest.mark.parametrize("victim", ["web", "worker", "sweep", "agent", "redis", "postgres"])
+@pytest.mark.parametrize(
+    "victim", ["web", "worker", "sweep", "agent", "redis", "redis flushed", "postgres"]
+)
 def test_a_killed_part_loses_nothing_and_the_flow_finishes(world: FlowWorld, victim: str) -> None:
     for name in ("web", "worker", "beat", "sweep"):
         world.processes.start(name)

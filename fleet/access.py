@@ -43,12 +43,9 @@ def sites_where(user: AnyUser, action: Action) -> QuerySet[Site]:
     """Return the sites at which `user` may do `action`, most of all none."""
     if not user.is_authenticated or not user.is_active:
         return Site.objects.none()
-    if getattr(user, "is_superuser", False):
+    if may_everywhere(user, action):
         return Site.objects.all()
-    roles = [role for role, actions in ALLOWED.items() if action in actions]
-    mine = Membership.objects.filter(user_id=user.pk, role__in=roles)
-    if mine.filter(site__isnull=True).exists():
-        return Site.objects.all()
+    mine = Membership.objects.filter(user_id=user.pk, role__in=_roles_for(action))
     answered_for = Q(owner__user_id=user.pk) if action in ALLOWED[Role.OWNER] else Q(pk__in=[])
     return Site.objects.filter(Q(pk__in=mine.values("site_id")) | answered_for)
 
@@ -82,10 +79,11 @@ def node_for(user: AnyUser, node_id: int) -> Node:
 
 def users_who_may(action: Action, site: Site) -> QuerySet[User]:
     """Return the active people who may do `action` at `site`, by name."""
-    roles = [role for role, actions in ALLOWED.items() if action in actions]
     at_site = Q(memberships__site=site) | Q(memberships__site__isnull=True)
     # A condition joined with another on the same membership: one row must hold both.
-    fits = Q(pk__in=User.objects.filter(at_site, memberships__role__in=roles).values("pk"))
+    fits = Q(
+        pk__in=User.objects.filter(at_site, memberships__role__in=_roles_for(action)).values("pk")
+    )
     fits |= Q(is_superuser=True)
     if action in ALLOWED[Role.OWNER] and site.owner_id is not None:
         fits |= Q(owner=site.owner_id)
@@ -99,9 +97,8 @@ def may_everywhere(user: AnyUser, action: Action) -> bool:
         return False
     if getattr(user, "is_superuser", False):
         return True
-    roles = [role for role, actions in ALLOWED.items() if action in actions]
-    everywhere = Membership.objects.filter(user_id=user.pk, role__in=roles, site__isnull=True)
-    return everywhere.exists()
+    mine = Membership.objects.filter(user_id=user.pk, role__in=_roles_for(action))
+    return mine.filter(site__isnull=True).exists()
 
 
 def account_of(user: AnyUser) -> User:
@@ -112,3 +109,7 @@ def account_of(user: AnyUser) -> User:
     if isinstance(user, User):
         return user
     raise PermissionDenied("Sign in first.")
+
+
+def _roles_for(action: Action) -> list[str]:
+    return [role for role, actions in ALLOWED.items() if action in actions]

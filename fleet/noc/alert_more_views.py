@@ -12,6 +12,7 @@ from fleet.access import Action, users_who_may
 from fleet.noc.alert_views import act_on_alert
 from fleet.noc.live_pages import live_page
 from fleet.noc.oncall_rights import owners_visible_to
+from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts import services
 from runbooks.alerts.selectors import alert_for
 from runbooks.suppression.shelf import shelve_alert, unshelve_alert
@@ -24,16 +25,17 @@ _NOBODY = "Choose a person first; nothing was done."
 @require_POST
 def alert_escalate(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Take the next step of the policy now."""
-    seen = request.POST.get("seen_sequence", "")
-    number = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else -1
-    return act_on_alert(request, alert_id, services.escalate_alert, seen_sequence=number)
+    seen = read_whole(request.POST.get("seen_sequence", ""), digits=9)
+    # No escalation is at -1, so what is no number escalates nothing.
+    sequence = -1 if seen is None else seen
+    return act_on_alert(request, alert_id, services.escalate_alert, seen_sequence=sequence)
 
 
 @live_page
 @require_POST
 def alert_pass_on(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Page one chosen person at once."""
-    number = _number(request.POST.get("to", ""))
+    number = read_whole(request.POST.get("to", ""), digits=17)
     chosen = owners_visible_to(request.user).filter(pk=number).first() if number else None
     if chosen is None:
         return act_on_alert(request, alert_id, None, refusal=_NOBODY)
@@ -45,7 +47,7 @@ def alert_pass_on(request: HttpRequest, alert_id: int) -> HttpResponse:
 def alert_hand_over(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Give the alert to a colleague, who has it from now on."""
     subject = alert_for(request.user, alert_id)
-    number = _number(request.POST.get("to", ""))
+    number = read_whole(request.POST.get("to", ""), digits=17)
     colleagues = users_who_may(Action.RESPOND, subject.site)
     chosen = colleagues.filter(pk=number).first() if number else None
     if chosen is None:
@@ -57,7 +59,7 @@ def alert_hand_over(request: HttpRequest, alert_id: int) -> HttpResponse:
 @require_POST
 def alert_shelve(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Set the alert aside for some hours, with a reason."""
-    hours = _number(request.POST.get("hours", ""))
+    hours = read_whole(request.POST.get("hours", ""), digits=17) or 0
     if not 0 < hours <= _LONGEST_SHELF_HOURS:
         refusal = f"Choose 1 to {_LONGEST_SHELF_HOURS} hours; nothing was done."
         return act_on_alert(request, alert_id, None, refusal=refusal)
@@ -75,8 +77,3 @@ def alert_shelve(request: HttpRequest, alert_id: int) -> HttpResponse:
 def alert_unshelve(request: HttpRequest, alert_id: int) -> HttpResponse:
     """Take the alert from the shelf: paging goes on where it stopped."""
     return act_on_alert(request, alert_id, unshelve_alert)
-
-
-def _number(text: str) -> int:
-    """Return a small whole number somebody sent, 0 for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 from fleet.access import Action, AnyUser, users_who_may
 from fleet.models import Contact, Owner
 from fleet.noc.oncall_rights import owners_visible_to
+from runbooks.alerts.errors import name_of
 from runbooks.models import Alert, Escalation, StormMember, Suppression
 from runbooks.paging.people import WORKING
 from runbooks.suppression.selectors import suppressions_of
@@ -90,7 +91,7 @@ def storm_of(alert: Alert) -> Storm | None:
 def _hold(row: Suppression) -> Hold:
     author = row.silence.author_name if row.silence else ""
     if row.by is not None:
-        author = row.by.get_full_name() or row.by.get_username()
+        author = name_of(row.by)
     return Hold(
         title=row.get_kind_display(),
         reason=row.reason,

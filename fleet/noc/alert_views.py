@@ -16,6 +16,7 @@ from fleet.access import Action, may
 from fleet.noc.alert_board import alert_board
 from fleet.noc.live_pages import live_page
 from fleet.noc.queue_board import queue_row
+from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts import services
 from runbooks.alerts.errors import AlertError, CloseReasonMissing, TextRefused
 from runbooks.alerts.selectors import alert_for
@@ -103,9 +104,9 @@ def _attempt(
 ) -> tuple[str, int]:
     """Return why the service refused, empty where it did not, and the status that says so."""
     action_id = request.POST.get("client_action_id") or None
-    seen = request.POST.get("seen_revision", "")
-    if seen.isascii() and seen.isdigit() and len(seen) < 10:
-        said = said | {"seen_revision": int(seen)}
+    seen = read_whole(request.POST.get("seen_revision", ""), digits=9)
+    if seen is not None:
+        said = said | {"seen_revision": seen}
     try:
         service(alert=subject, by=request.user, now=now, client_action_id=action_id, **said)
     except (CloseReasonMissing, TextRefused, SuppressionError) as refusal:

@@ -17,6 +17,7 @@ from django.http import QueryDict
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
 from fleet.models import Contact, Site
 from fleet.noc.oncall_rights import owners_visible_to, sees_everything
+from fleet.noc.whole_numbers import read_whole
 from runbooks.models import Page
 from runbooks.paging.contact_rows import REMOVED
 from runbooks.paging.deliveries import (
@@ -211,4 +212,4 @@ def _turn(filters: LogFilters, sheet: int) -> str:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return read_whole(text, digits=9) or 0

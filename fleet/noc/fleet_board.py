@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, cast
 
 from django.db.models import Count, Q, QuerySet
 
-from fleet.access import Action, sites_visible_to, sites_where
-from fleet.models import Membership, Node, ReportedState, Site
+from fleet.access import Action, may_everywhere, sites_visible_to, sites_where
+from fleet.models import Node, ReportedState, Site
 from fleet.noc.fleet_answers import Answer, Facts, Trouble, four_answers
 from fleet.noc.fleet_field import NodeRow, Region, SiteView, regions_of, site_view, tally_of
 from fleet.noc.fleet_people import Answerer, Holder, answerers, holders_of
@@ -124,14 +124,8 @@ def fleet_board(*, user: AnyUser, now: datetime) -> FleetBoard:
         promises=promises[:MOST_PROMISES],
         promises_left_out=max(len(promises) - MOST_PROMISES, 0),
         newest_at=max((n.last_received_at for n in nodes if n.last_received_at), default=None),
-        awaits_sites=not sites and _sees_later_sites(user),
+        awaits_sites=not sites and may_everywhere(user, Action.VIEW),
     )
-
-
-def _sees_later_sites(user: AnyUser) -> bool:
-    if user.pk is None or getattr(user, "is_superuser", False):
-        return user.pk is not None
-    return Membership.objects.filter(user_id=user.pk, site__isnull=True).exists()
 
 
 @dataclass(frozen=True, slots=True)

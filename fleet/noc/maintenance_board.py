@@ -10,6 +10,7 @@ from typing import Final
 from fleet.access import Action, AnyUser, sites_where
 from fleet.models import MaintenanceWindow, Node, Site
 from fleet.spans import Span, next_span_of
+from runbooks.alerts.errors import name_of
 from runbooks.suppression.matchers import read_matchers
 from runbooks.suppression.selectors import maintenance_for
 
@@ -93,6 +94,6 @@ def _row(window: MaintenanceWindow, span: Span, now: datetime, *, may_cancel: bo
         span=span,
         is_on=span.starts_at <= now,
         matchers=tuple(str(matcher) for matcher in read_matchers(window.matchers)),
-        author=(by.get_full_name() or by.get_username()) if by else "",
+        author=name_of(by) if by else "",
         may_cancel=may_cancel,
     )

@@ -23,6 +23,7 @@ from fleet.noc.policy_words import (
 )
 from fleet.noc.schedule_board import WEEKDAYS
 from fleet.noc.tags import duration_words
+from runbooks.alerts.errors import name_of
 from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.escalation.preview import PreviewStep, preview_policy
 from runbooks.escalation.steps import SEVERITIES
@@ -203,5 +204,5 @@ def _edition(version: EscalationPolicyVersion, spelling: Spelling) -> Edition:
             if seconds is None
             else f"An acknowledged alert pages anew after {duration_words(seconds)}"
         ),
-        author=(author.get_full_name() or author.get_username()) if author else "the set-up",
+        author=name_of(author) if author else "the set-up",
     )

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from fleet.access import account_of
 from fleet.noc.live_pages import live_page
 from fleet.noc.queue_board import Filters, queue_board, queue_row
+from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts.bulk import BulkOutcome, acknowledge_alerts, close_alerts
 from runbooks.alerts.errors import AlertError
 from runbooks.alerts.selectors import alert_for
@@ -33,7 +34,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
 @require_POST
 def alerts_bulk(request: HttpRequest) -> HttpResponse:
     """Acknowledge or close the chosen alerts, then show the queue and what came of it."""
-    chosen = [int(text) for text in request.POST.getlist("alert") if text.isdigit()]
+    read = (read_whole(text, digits=17) for text in request.POST.getlist("alert"))
+    chosen = [number for number in read if number is not None]
     said, is_fault = _act_on(request, chosen)
     if request.htmx:  # type: ignore[attr-defined]  # set by the middleware
         return _show(request, said=said, is_fault=is_fault)

@@ -13,6 +13,7 @@ from django.utils.datastructures import MultiValueDict
 
 from fleet.models import Owner
 from fleet.noc.span_form import FormFault, read_day, read_moment
+from fleet.noc.whole_numbers import read_whole
 from runbooks.models import Schedule
 from runbooks.oncall.ical import MOST_CHARACTERS
 from runbooks.oncall.services import (
@@ -168,7 +169,7 @@ def _owner(text: str) -> Owner:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return read_whole(text, digits=9) or 0
 
 
 def _clock(text: str, what: str) -> time | None:

@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 
 from fleet.access import Action, AnyUser, may_everywhere, sites_where
 from fleet.models import Site
+from runbooks.alerts.errors import name_of
 from runbooks.alerts.selectors import alerts_visible_to
 from runbooks.models import Alert, Silence
 from runbooks.suppression.labels import labels_of
@@ -110,7 +111,7 @@ def form_like(alert: Alert) -> SilenceForm:
 def _author(silence: Silence) -> str:
     if silence.created_by is None:
         return silence.author_name
-    name = silence.created_by.get_full_name() or silence.created_by.get_username()
+    name = name_of(silence.created_by)
     return f"{silence.author_name}, through {name}" if silence.author_name else name
 
 

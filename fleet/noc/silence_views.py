@@ -16,6 +16,7 @@ from fleet.models import Site
 from fleet.noc.live_pages import live_page
 from fleet.noc.silence_board import SilenceForm, form_like, silence_board
 from fleet.noc.span_form import FormFault, read_hours, read_moment
+from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts.selectors import alert_for, alerts_visible_to
 from runbooks.models import Silence
 from runbooks.suppression.errors import SuppressionError
@@ -41,9 +42,9 @@ def silences(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _create(request, now)
     form = None
-    number = request.GET.get("alert", "")
-    if number.isascii() and number.isdigit() and len(number) < 18:
-        form = form_like(alert_for(request.user, int(number)))
+    number = read_whole(request.GET.get("alert", ""), digits=17)
+    if number is not None:
+        form = form_like(alert_for(request.user, number))
     return _show(request, now, form=form)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from fleet.noc.whole_numbers import read_whole
+
 
 class FormFault(Exception):
     """What somebody typed that cannot be used; the text says what to write instead."""
@@ -48,7 +50,7 @@ def read_day(text: str, *, what: str) -> date | None:
 
 def read_hours(text: str, *, most: int, what: str) -> timedelta:
     """Return a whole number of hours from 1 to `most`; raises FormFault."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    number = read_whole(text, digits=5) or 0
     if not 0 < number <= most:
         raise FormFault(f"The {what} must be 1 to {most:,} hours.")
     return timedelta(hours=number)

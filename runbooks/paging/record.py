@@ -107,15 +107,14 @@ def _note_attempt(page: Page, answer: Answer, started_at: datetime) -> None:
 
 
 def _mark_sent(page: Page, answer: Answer, others: int, now: datetime) -> None:
-    fields: dict[str, object] = {"sent_at": now, "last_status": answer.status, "last_error": ""}
     # Only a webhook's receiver is written for us; what other services answer means nothing here.
     is_ours = page.contact.kind == Contact.Kind.WEBHOOK and page.purpose == Page.Purpose.PAGE
     if is_ours and asks_to_acknowledge(answer):
-        fields["replied_at"] = now
-    if "replied_at" in fields:
         # Kept though the page was cancelled while its request was in the air: somebody answered.
-        Page.objects.filter(pk=page.pk, replied_at__isnull=True).update(replied_at=now)
-    if leases.settle(page, state=Page.State.SENT, **fields):
+        Page.objects.filter(pk=page.pk).update(replied_at=now)
+    if leases.settle(
+        page, state=Page.State.SENT, sent_at=now, last_status=answer.status, last_error=""
+    ):
         logger.info("page.sent", extra={"page": str(page.pk), "alert_id": page.alert_id})
         write_entry(
             alert=page.alert,

@@ -325,6 +325,14 @@ def test_acting_on_nothing_says_how_to_choose() -> None:
     assert "Choose alerts first" in page
 
 
+@pytest.mark.parametrize("garbage", ["²", "9" * 5_000, "-1", "x"])
+def test_what_is_no_alert_is_passed_over(garbage: str) -> None:
+    client = signed_in(make_user("operator"))
+    answer = client.post(reverse("noc:alerts-bulk"), {"alert": [garbage]}, headers=HTMX)
+    assert answer.status_code == 200
+    assert "Choose alerts first" in answer.content.decode()
+
+
 def test_alerts_of_hidden_sites_are_not_touched() -> None:
     make_library()
     hidden = make_alert()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 CATEGORIES = (
     "thermal",
@@ -62,9 +60,6 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: The form of the stored dict; a reader refuses a form it does not know.
-JSON_FORMAT = 1
-
 
 @dataclass(frozen=True, slots=True)
 class StepRule:
@@ -84,12 +79,31 @@ STEP_RULES: Mapping[str, StepRule] = MappingProxyType(
         "confirm": StepRule(),
         "escalate": StepRule(),
         "verify": StepRule(
-            ("metric", "unit", "min", "max"), demands=("metric", "unit"), is_bounded=True
+            ("metric", "unit", "min", "max", "for"), demands=("metric", "unit"), is_bounded=True
         ),
+        "choice": StepRule(("options",), demands=("options",)),
+        "branch": StepRule(("options",), demands=("options",)),
+        "photo": StepRule(),
+        "scan": StepRule(("code",)),
+        "approval": StepRule(("approver",), demands=("approver",)),
+        "wait": StepRule(("minutes",), demands=("minutes",)),
+        "link": StepRule(("runbook",), demands=("runbook",)),
     }
 )
 #: The keys every step takes.
-STEP_KEYS = ("type", "id", "expect", "mandatory", "destructive", "who")
+STEP_KEYS = (
+    "type",
+    "id",
+    "expect",
+    "otherwise",
+    "warning",
+    "picture",
+    "mandatory",
+    "destructive",
+    "who",
+)
+#: Who may approve: somebody other than whoever asks, with this standing at the site.
+APPROVERS = ("operator", "engineer", "owner")
 
 
 class RunbookError(Exception):
@@ -109,12 +123,24 @@ class RunbookError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class StepOption:
+    """One answer of a choice or a branch; `goto` is the id of the step it leads to, or empty."""
+
+    label: str
+    goto: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunbookStep:
     """One instruction, for one pair of hands.
 
-    `number` counts from 1. `kind` is a key of STEP_RULES, `who` one of WHO. `title`, `body` and
-    `expect` are Markdown that may hold variables. `unit`, `metric` and `expect` are empty and the
-    bounds None where the step has none; bounds are inclusive and in `unit`.
+    `number` counts from 1. `kind` is a key of STEP_RULES, `who` one of WHO. `title`, `body`,
+    `expect`, `otherwise` (what to do when it is not as expected) and `warning` are Markdown that
+    may hold variables. Texts are empty and numbers None where the step has none; bounds are
+    inclusive and in `unit`. `picture` names an image of the runbook, `picture_alt` says what it
+    shows. `code` is what a scan must read (empty: anything). `approver` is one of APPROVERS,
+    `wait_seconds` how long a wait lasts, `for_seconds` how long a verified value must hold,
+    `runbook` the slug a link leads to.
     """
 
     id: str
@@ -130,6 +156,16 @@ class RunbookStep:
     is_destructive: bool
     who: str
     metric: str
+    otherwise: str = ""
+    warning: str = ""
+    picture: str = ""
+    picture_alt: str = ""
+    options: tuple[StepOption, ...] = ()
+    code: str = ""
+    approver: str = ""
+    wait_seconds: int | None = None
+    for_seconds: int | None = None
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +174,9 @@ class RunbookDocument:
 
     `minutes` is an estimate of the whole run, `review_by` the day its owner (a team) looks at it
     again. `meaning` to `escalate` are Markdown that may hold variables. `source` is the text
-    itself with newlines and trailing space normalised.
+    itself with newlines and trailing space normalised. `sites` (slugs) and `classes` (hardware
+    classes of nodes) narrow what it is for; empty: everywhere. `media` goes from the names of its
+    pictures to the SHA-256 of their bytes, in hex.
     """
 
     slug: str
@@ -156,6 +194,9 @@ class RunbookDocument:
     verify: str
     escalate: str
     source: str
+    sites: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    media: tuple[tuple[str, str], ...] = ()
 
 
 SLOT = re.compile(r"\{\{([^{}\n]*)\}\}")
@@ -176,114 +217,3 @@ def fill(text: str, values: Mapping[str, str | None]) -> str:
         return value or f"— ({VARIABLES.get(name, name)} not known)"
 
     return SLOT.sub(answer, text)
-
-
-def document_to_json(document: RunbookDocument) -> dict[str, Any]:
-    """Return the document as a dict of JSON types, for `document_from_json`."""
-    return {
-        "format": JSON_FORMAT,
-        **asdict(document),
-        "matches": list(document.matches),
-        "review_by": document.review_by.isoformat(),
-        "steps": [asdict(step) for step in document.steps],
-    }
-
-
-def document_from_json(data: Mapping[str, Any]) -> RunbookDocument:
-    """Return the document that `document_to_json` made a dict of; RunbookError when it is none."""
-    fields = _read_fields(data, _DOCUMENT_FIELDS, "the stored runbook")
-    return RunbookDocument(**fields)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("text")
-    return value
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a whole number")
-    return value
-
-
-def _bound(value: object) -> float | None:
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > 1e12:
-        raise ValueError("a number or null")
-    if math.isnan(value):
-        raise ValueError("a number or null")
-    return float(value)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _day(value: object) -> date:
-    try:
-        return date.fromisoformat(_text(value))
-    except ValueError:
-        raise ValueError("a date like 2030-01-31") from None
-
-
-def _form(value: object) -> None:
-    if value != JSON_FORMAT or isinstance(value, bool):
-        raise ValueError(f"{JSON_FORMAT}, the form this program reads")
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("a list of text")
-    return tuple(_text(item) for item in value)
-
-
-def _steps(value: object) -> tuple[RunbookStep, ...]:
-    if not isinstance(value, list):
-        raise ValueError("a list of steps")
-    return tuple(
-        RunbookStep(**_read_fields(item, _STEP_FIELDS, f"step {number} of the stored runbook"))
-        for number, item in enumerate(value, start=1)
-    )
-
-
-_STEP_FIELDS: Mapping[str, Callable[[object], Any]] = {
-    **dict.fromkeys(("id", "title", "kind", "body", "expect", "unit", "who", "metric"), _text),
-    "number": _whole,
-    "minimum": _bound,
-    "maximum": _bound,
-    "is_mandatory": _flag,
-    "is_destructive": _flag,
-}
-_DOCUMENT_FIELDS: Mapping[str, Callable[[object], Any]] = {
-    "format": _form,
-    **dict.fromkeys(("slug", "title", "category", "owner", "language", "source"), _text),
-    **dict.fromkeys(("meaning", "impact", "safety", "verify", "escalate"), _text),
-    "matches": _texts,
-    "review_by": _day,
-    "minutes": _whole,
-    "steps": _steps,
-}
-
-
-def _read_fields(
-    data: object, fields: Mapping[str, Callable[[object], Any]], where: str
-) -> dict[str, Any]:
-    """Read each field with its reader; the form number is checked and left out."""
-    if not isinstance(data, Mapping):
-        raise RunbookError(
-            "bad_json", f"{where} is no object; store the result of document_to_json."
-        )
-    found = {}
-    for name, read in fields.items():
-        try:
-            found[name] = read(data.get(name))
-        except ValueError as wanted:
-            raise RunbookError(
-                "bad_json", f"{name!r} in {where} is not {wanted}; publish the runbook again."
-            ) from None
-    found.pop("format", None)
-    return found

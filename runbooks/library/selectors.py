@@ -7,8 +7,9 @@ from datetime import date
 
 from django.http import Http404
 
-from runbooks.library.document import RunbookDocument, document_from_json
+from runbooks.library.document import RunbookDocument
 from runbooks.library.match import newest_versions
+from runbooks.library.stored import document_from_json
 from runbooks.models import RunbookVersion
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from runbooks.library.document import RunbookDocument, document_to_json
+from runbooks.library.document import RunbookDocument
 from runbooks.library.parse import content_hash, parse_runbook
+from runbooks.library.stored import document_to_json
 from runbooks.models import Runbook, RunbookVersion
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ LONGEST_UNIT = 16
 MOST_STEPS = 100
 
 _ENTRY = re.compile(r"- ([A-Za-z_]+):(?:[ \t]+(.*))?")
-_ALL_KEYS = (*STEP_KEYS, "unit", "min", "max", "metric")
+_ALL_KEYS = (*STEP_KEYS, *sorted({key for rule in STEP_RULES.values() for key in rule.takes}))
 
 
 def read_steps(section: Part) -> tuple[RunbookStep, ...]:

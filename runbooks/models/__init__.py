@@ -20,14 +20,25 @@ from runbooks.models.oncall import (
 )
 from runbooks.models.page import Page, PageAttempt
 from runbooks.models.promise import BrokenPromise
-from runbooks.models.runbook import Runbook, RunbookVersion
+from runbooks.models.run import Run, RunEntry, RunJob, RunPhoto
+from runbooks.models.runbook import (
+    DraftRemark,
+    Runbook,
+    RunbookDraft,
+    RunbookMedia,
+    RunbookTranslation,
+    RunbookVersion,
+    RunbookWithdrawal,
+)
 from runbooks.models.storm import StormMember
 from runbooks.models.suppression import InhibitionRule, Silence, Suppression
+from runbooks.models.tablet import RunQuarantine, RunToken, Tablet
 
 __all__ = [
     "Alert",
     "AlertEvent",
     "BrokenPromise",
+    "DraftRemark",
     "EngineBeat",
     "Escalation",
     "EscalationPolicy",
@@ -40,12 +51,23 @@ __all__ = [
     "PagingGroup",
     "Rotation",
     "RotationMember",
+    "Run",
+    "RunEntry",
+    "RunJob",
+    "RunPhoto",
+    "RunQuarantine",
+    "RunToken",
     "Runbook",
+    "RunbookDraft",
+    "RunbookMedia",
+    "RunbookTranslation",
     "RunbookVersion",
+    "RunbookWithdrawal",
     "Schedule",
     "ScheduleOverride",
     "Silence",
     "SiteEscalation",
     "StormMember",
     "Suppression",
+    "Tablet",
 ]

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from runbooks.library.document import (
     VARIABLES,
     RunbookError,
-    document_from_json,
-    document_to_json,
     fill,
 )
 from runbooks.library.lint import lint
 from runbooks.library.parse import parse_runbook
+from runbooks.library.stored import document_from_json, document_to_json
 from tests.pure.runbook_text import EVERY_RUNBOOK, VALID, anything, unhurried
 
 # The form in the database

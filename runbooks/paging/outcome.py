@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -25,13 +25,15 @@ _CONTENT_REFUSED = frozenset({400, 413, 415, 422})
 class Answer:
     """What came back from one attempt.
 
-    `status` is None when no answer came; `error` then says why in a sentence. `body_head` is at
-    most 1,000 characters. `retry_after` is the header as it was sent, or empty.
+    `status` is None when no answer came; `error` then says why in a sentence. `body` is what was
+    read to learn what the receiver means, and is kept nowhere; `body_head`, at most its first
+    1,000 characters, is what is kept of it. `retry_after` is the header as it was sent, or empty.
     """
 
     status: int | None
     error: str = ""
     is_permanent: bool = False
+    body: str = field(default="", repr=False)
     body_head: str = ""
     retry_after: str = ""
     duration_ms: int = 0
@@ -92,7 +94,7 @@ def is_content_refused(answer: Answer) -> bool:
 def asks_to_acknowledge(answer: Answer) -> bool:
     """Tell whether a receiver that took the page says, in its answer, that somebody has it."""
     try:
-        said = json.loads(answer.body_head)
+        said = json.loads(answer.body)
     # A thousand opening brackets are too deep for the decoder; that is no fault of ours.
     except (ValueError, RecursionError):
         return False

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from runbooks.alerts.services import acknowledge_alert
+from runbooks.escalation.services import next_move
 from runbooks.models import Alert, AlertEvent, Escalation, Page, StormMember, Suppression
 from runbooks.paging.services import deliver_due_pages
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user
@@ -174,7 +175,7 @@ def test_pages_that_were_to_go_out_are_cancelled_by_the_shelf() -> None:
     alert = hot_alert()
     act(alert, "shelve", make_user("operator"), hours=1, shelf_reason="known")
     assert set(Page.objects.values_list("state", flat=True)) == {Page.State.CANCELLED}
-    assert deliver_due_pages(now=NOW).sent == 0
+    assert deliver_due_pages(now=NOW, next_of=next_move).sent == 0
 
 
 def test_a_screen_that_missed_a_change_that_matters_is_told_and_changes_nothing() -> None:

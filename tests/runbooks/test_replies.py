@@ -88,9 +88,7 @@ def test_anything_but_a_plain_yes_acknowledges_nothing(receiver: Receiver, body:
 
 
 @pytest.mark.parametrize("size", [1_001, 60_000])
-def test_a_yes_counts_however_much_a_receiver_says_beside_it(
-    receiver: Receiver, size: int
-) -> None:
+def test_a_yes_counts_however_much_a_receiver_says_beside_it(receiver: Receiver, size: int) -> None:
     said = {"log": "x" * size, "acknowledge": True}
     receiver.answers(status(200, json.dumps(said).encode()))
     alert = queued(site_paging(receiver))

@@ -16,6 +16,9 @@ from enum import Enum
 RETRY_SECONDS = (5, 15, 30, 60, 120)
 JITTER = 0.2
 _GONE = 410
+_TOO_MANY = 429
+#: The least a receiver is spared that has too many requests and does not say for how long.
+OVERLOAD_SECONDS = 60
 _TEMPORARY = frozenset({408, 425, 429})
 #: Refusals of what was sent rather than of the sender: alone, each page may be welcome.
 _CONTENT_REFUSED = frozenset({400, 413, 415, 422})
@@ -71,19 +74,24 @@ def fate_of(answer: Answer) -> Fate:
 
 
 def retry_delay(
-    answer: Answer, *, attempts_made: int, now: datetime, rng: random.Random
+    answer: Answer, *, attempts_made: int, now: datetime, give_up_at: datetime, rng: random.Random
 ) -> timedelta:
     """Return how long to wait after failed attempt `attempts_made`, which counts from 1.
 
     `Retry-After`, in seconds or as a date, is honoured between the scheduled delay and twice it:
-    a receiver can slow a page down a little, never silence it.
+    a receiver can slow a page down a little, never silence it. One that answers 429 without it is
+    spared a minute, where that leaves time for another attempt before `give_up_at`.
     """
     position = min(max(attempts_made, 1), len(RETRY_SECONDS)) - 1
     base = float(RETRY_SECONDS[position])
     asked = _asked_seconds(answer.retry_after, now)
     if asked is not None:
         return timedelta(seconds=min(max(asked, base), 2 * base))
-    return timedelta(seconds=base * rng.uniform(1 - JITTER, 1 + JITTER))
+    scheduled = timedelta(seconds=base * rng.uniform(1 - JITTER, 1 + JITTER))
+    if answer.status != _TOO_MANY:
+        return scheduled
+    spared = timedelta(seconds=OVERLOAD_SECONDS * rng.uniform(1, 1 + JITTER))
+    return max(scheduled, spared) if now + spared < give_up_at else scheduled
 
 
 def is_content_refused(answer: Answer) -> bool:

@@ -48,7 +48,10 @@ def record_answer(
     was cancelled meanwhile stays cancelled, whatever the receiver said. `companions` travelled in
     the same request and share its answer.
     """
-    next_attempt_at = now + retry_delay(answer, attempts_made=page.attempts_made, now=now, rng=rng)
+    give_up_at = min(one.give_up_at for one in (*companions, page))
+    next_attempt_at = now + retry_delay(
+        answer, attempts_made=page.attempts_made, now=now, give_up_at=give_up_at, rng=rng
+    )
     is_untied = bool(companions) and is_content_refused(answer)
     fates = []
     # Each page in a transaction of its own: one over many alerts could wait in a circle with

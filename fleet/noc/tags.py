@@ -20,7 +20,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from runbooks.alerts.errors import holder_of
+from fleet.names import name_of
+from runbooks.alerts.errors import closer_of, holder_of
 
 register = template.Library()
 
@@ -198,4 +199,6 @@ def at_key(mapping: Any, key: Any) -> Any:
     return mapping.get(key)
 
 
+register.filter("person_name", name_of)
 register.filter("holder_name", holder_of)
+register.filter("closer_name", closer_of)

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 
 from fleet.live import LiveEvent, publish_on_commit
 from fleet.models import Owner
-from runbooks.alerts.errors import AlertClosed, AlertMoved, TextRefused, name_of
+from fleet.names import name_of
+from runbooks.alerts.errors import AlertClosed, AlertMoved, TextRefused
 from runbooks.models import Alert, AlertEvent, EscalationPolicyVersion
 from runbooks.paging.timeline import LONGEST_SENTENCE, clip
 
@@ -86,7 +87,12 @@ def locked(alert: Alert, actor: Actor) -> Alert | None:
     current = (
         Alert.objects.select_for_update(no_key=True, of=("self",))
         .select_related(
-            "site", "acknowledged_by", "acknowledged_owner", "closed_by", "policy_version"
+            "site",
+            "acknowledged_by",
+            "acknowledged_owner",
+            "closed_by",
+            "closed_owner",
+            "policy_version",
         )
         .get(pk=alert.pk)
     )

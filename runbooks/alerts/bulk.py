@@ -150,7 +150,9 @@ def _choose(
     found = list(
         Alert.objects.select_for_update(no_key=True, of=("self",))
         .filter(pk__in=wanted, site__in=sites_where(by, Action.RESPOND))
-        .select_related("acknowledged_by", "acknowledged_owner", "closed_by", "policy_version")
+        .select_related(
+            "acknowledged_by", "acknowledged_owner", "closed_by", "closed_owner", "policy_version"
+        )
         .order_by("pk")
     )
     repeated = _repeated(found, actor)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
 
-from runbooks.escalation.choice import choose, name_of
+from runbooks.escalation.choice import choose, severity_name
 from runbooks.escalation.plan import PlanError, facts_about, forecast, read_steps
 from runbooks.models import Alert, Escalation
 from runbooks.paging.facts import NextMove
@@ -42,7 +42,7 @@ def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
         return []
     steps = read_steps(escalation.policy_version.steps)
     site = escalation.alert.site
-    severity = name_of(escalation.alert.severity)
+    severity = severity_name(escalation.alert.severity)
     coming = list(
         forecast(
             steps,

@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.models import Contact, Owner, Site
+from fleet.names import name_of
 from runbooks.paging.contact_input import ContactError, read_endpoint, read_label
 from runbooks.paging.contact_rows import (
     CHANGED,
@@ -234,7 +235,7 @@ def _outcome(answer: Answer) -> str:
 
 
 def _test_facts(contact: Contact, by: User | None, now: datetime) -> PageFacts:
-    who = (by.get_full_name() or by.get_username()) if by is not None else "The command line"
+    who = name_of(by) if by is not None else "The command line"
     return own_facts(
         purpose="test",
         page_id=f"msg_{uuid4().hex}",

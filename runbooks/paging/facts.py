@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from fleet.names import name_of
 from runbooks.models import Alert, Page, RunbookVersion
 from runbooks.paging.links import token_for
 from runbooks.paging.payload import FIRST_STEPS, PageFacts
@@ -113,5 +114,5 @@ def _link(page: Page, at: datetime) -> str:
 def _holder(alert: Alert) -> str:
     user = alert.acknowledged_by
     if user is not None:
-        return user.get_full_name() or user.get_username()
+        return name_of(user)
     return alert.acknowledged_owner.name if alert.acknowledged_owner else ""

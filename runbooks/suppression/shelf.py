@@ -11,6 +11,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from fleet.names import name_of
 from runbooks.models import Alert, AlertEvent, Suppression
 from runbooks.paging.timeline import write_entry
 from runbooks.suppression.causes import SHELF
@@ -48,7 +49,7 @@ def shelve_alert(
         alert=current,
         kind=AlertEvent.Kind.SUPPRESSED,
         sentence=(
-            f"{_name(by)} put it on the shelf until {until:%F %H:%M} UTC: {reason.rstrip('.')}. "
+            f"{name_of(by)} put it on the shelf until {until:%F %H:%M} UTC: {reason.rstrip('.')}. "
             "Nobody is paged."
         ),
         now=now,
@@ -79,7 +80,7 @@ def unshelve_alert(
     write_entry(
         alert=current,
         kind=AlertEvent.Kind.SUPPRESSION_ENDED,
-        sentence=f"{_name(by)} took it from the shelf.",
+        sentence=f"{name_of(by)} took it from the shelf.",
         now=now,
         actor=by,
         client_action_id=client_action_id,
@@ -130,7 +131,3 @@ def _checked(until: datetime, reason: str, now: datetime) -> str:
             f"The shelf holds an alert at most {LONGEST_SHELF.days} days; choose an earlier end.",
         )
     return reason
-
-
-def _name(user: User) -> str:
-    return user.get_full_name() or user.get_username()

@@ -237,3 +237,20 @@ def test_garbage_is_no_link(text: str) -> None:
     with pytest.raises(LinkError) as refused:
         page_of(text, now=NOON)
     assert refused.value.code == "link_unknown"
+
+
+def test_an_owner_without_an_account_whose_answer_ends_it_is_written_down(
+    receiver: Receiver,
+) -> None:
+    """T5 the other way round: it cleared, then the page's receiver answers."""
+    receiver.answers(status(200, YES))
+    alert = queued(site_paging(receiver))
+    deliver(NOON)
+    Alert.objects.filter(pk=alert.pk).update(condition="cleared", cleared_at=LATER)
+    take_in_replies(now=LATER)
+    alert.refresh_from_db()
+    owner = alert.site.owner
+    assert (alert.response, alert.closed_by, alert.closed_owner) == ("closed", None, owner)
+    with pytest.raises(AlertClosed) as refused:
+        close_alert(alert=alert, by=make_user(), reason="Done.", now=LATER)
+    assert f"was closed by {owner.name} on" in refused.value.sentence

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
-from runbooks.alerts.services import acknowledge_alert
+from runbooks.alerts.services import acknowledge_alert, close_alert
 from runbooks.escalation.services import next_move
 from runbooks.models import Alert, AlertEvent, Escalation, Page, StormMember, Suppression
 from runbooks.paging.services import deliver_due_pages
@@ -188,3 +189,29 @@ def test_a_screen_that_missed_a_change_that_matters_is_told_and_changes_nothing(
     assert 'role="alert"' in page
     alert.refresh_from_db()
     assert alert.response == Alert.Response.ACKNOWLEDGED
+
+
+def test_a_shelf_that_missed_a_change_that_matters_takes_nothing() -> None:
+    alert = hot_alert()
+    seen = Alert.objects.get(pk=alert.pk).revision
+    acknowledge_alert(alert=alert, by=make_user("operator", first_name="Anne"), now=NOW)
+    said = {"hours": 1, "shelf_reason": "known", "seen_revision": seen}
+    status, page = act(alert, "shelve", make_user("operator"), **said)
+    assert (status, Suppression.objects.count()) == (409, 0)
+    assert "changed since you looked: Anne took it" in page
+
+
+def test_an_owner_without_an_account_is_shown_as_who_closed_it() -> None:
+    alert = hot_alert()
+    close_alert(
+        alert=alert,
+        by=None,
+        owner=make_owner(name="Ken Mori"),
+        reason="Fan replaced.",
+        now=NOW,
+        channel=AlertEvent.Channel.LINK,
+    )
+    page = signed_in(make_user("operator")).get(reverse("noc:alert", args=[alert.pk]))
+    text = " ".join(page.content.decode().split())
+    assert re.search(r"Closed <time.*?> ago by Ken Mori: Fan replaced", text)
+    assert "<b>Ken Mori</b>: Closed: Fan replaced." in text

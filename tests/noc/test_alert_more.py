@@ -73,6 +73,21 @@ def test_passing_on_to_nobody_asks_for_a_person(to: str) -> None:
     assert "Choose a person first; nothing was done." in page
 
 
+def test_choosing_a_person_begins_at_the_people_one_may_see() -> None:
+    alert = hot_alert()
+    stranger = make_contact(owner=make_owner(name="Far Away")).owner
+    make_site(owner=stranger)
+    operator = make_user("operator", site=alert.site)
+    shown = signed_in(operator).get(reverse("noc:alert", args=[alert.pk])).content.decode()
+    assert f'<option value="{alert.site.owner_id}">' in shown
+    assert "Far Away" not in shown
+    status, page = act(alert, "pass-on", operator, to=stranger.pk)
+    assert status == 422
+    assert "Choose a person first; nothing was done." in page
+    assert "Far Away" not in page
+    assert not Page.objects.filter(owner=stranger).exists()
+
+
 def test_only_people_who_can_be_paged_are_offered() -> None:
     make_owner(name="Nobody Reachable")
     alert = hot_alert()

@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 
 from fleet.names import name_of
 from runbooks.alerts.errors import closer_of, holder_of
+from runbooks.paging.outcome import status_words
 
 register = template.Library()
 
@@ -200,5 +201,6 @@ def at_key(mapping: Any, key: Any) -> Any:
 
 
 register.filter("person_name", name_of)
+register.filter("status_words", status_words)
 register.filter("holder_name", holder_of)
 register.filter("closer_name", closer_of)

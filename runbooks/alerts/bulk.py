@@ -155,23 +155,15 @@ def _choose(
     refusal_of: Callable[[Alert], AlertError | None],
     seen: _Seen,
 ) -> tuple[list[Alert], BulkOutcome]:
-    """Lock the alerts, by number so that two bulk actions never wait for each other.
+    """Lock the alerts; return those to act on, and what can be told already.
 
-    Return those to act on, and what can be told already: all that are not refused count as done,
-    those on which this very action was done before as well.
+    All that are not refused count as done, those on which this very action was done before as well.
     """
     wanted = set(alert_ids)
     if len(wanted) > MOST_ALERTS:
         raise TooManyAlerts(MOST_ALERTS)
     check_action_id(actor.client_action_id)
-    found = list(
-        Alert.objects.select_for_update(no_key=True, of=("self",))
-        .filter(pk__in=wanted, site__in=sites_where(by, Action.RESPOND))
-        .select_related(
-            "acknowledged_by", "acknowledged_owner", "closed_by", "closed_owner", "policy_version"
-        )
-        .order_by("pk")
-    )
+    found = _locked(wanted, by)
     repeated = _repeated(found, actor)
     news = news_since(seen.revisions, alerts=found, by=by, matters=seen.matters)
     outcome = BulkOutcome()
@@ -189,6 +181,18 @@ def _choose(
     for pk in sorted(wanted - {alert.pk for alert in found}):
         outcome.refused.append((pk, f"There is no A-{pk}, or you may not act on it."))
     return chosen, outcome
+
+
+def _locked(alert_ids: Collection[int], by: User) -> list[Alert]:
+    """Lock those that `by` may act on, by number so that two bulk actions wait in no circle."""
+    return list(
+        Alert.objects.select_for_update(no_key=True, of=("self",))
+        .filter(pk__in=alert_ids, site__in=sites_where(by, Action.RESPOND))
+        .select_related(
+            "acknowledged_by", "acknowledged_owner", "closed_by", "closed_owner", "policy_version"
+        )
+        .order_by("pk")
+    )
 
 
 def _repeated(alerts: Sequence[Alert], actor: Actor) -> set[int]:

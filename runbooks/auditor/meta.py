@@ -127,7 +127,8 @@ def _is_delivered(contact: Contact, news: _News, now: datetime) -> bool:
     answer = _send(contact, news, now)
     if fate_of(answer) is Fate.SENT:
         return True
-    logger.warning("promise.try_failed", extra={"contact": contact.pk, "error": describe(answer)})
+    said = describe(answer, kind=contact.kind)
+    logger.warning("promise.try_failed", extra={"contact": contact.pk, "error": said})
     return False
 
 

@@ -200,7 +200,8 @@ def send_test_page(*, contact: Contact, by: User | None, now: datetime) -> Answe
         timeout_seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS,
         allowed=settings.HEARTHWATCH_PAGE_HOSTS,
     )
-    logger.info("contact.tested", extra={"contact_id": current.pk, "outcome": describe(answer)})
+    said = describe(answer, kind=current.kind)
+    logger.info("contact.tested", extra={"contact_id": current.pk, "outcome": said})
     _note_test(current, answer, by, now)
     return answer
 
@@ -214,7 +215,10 @@ def _note_test(contact: Contact, answer: Answer, by: User | None, now: datetime)
     """
     fate = fate_of(answer)
     has_passed = fate is Fate.SENT
-    tested: dict[str, object] = {"last_test_at": now, "last_test_outcome": _outcome(answer)}
+    tested: dict[str, object] = {
+        "last_test_at": now,
+        "last_test_outcome": _outcome(contact, answer),
+    }
     if has_passed:
         tested |= {"tested_at": now, "disabled_reason": ""}
     elif fate is Fate.GONE:
@@ -228,10 +232,11 @@ def _note_test(contact: Contact, answer: Answer, by: User | None, now: datetime)
         _take_over(replaced, contact, tested)
 
 
-def _outcome(answer: Answer) -> str:
+def _outcome(contact: Contact, answer: Answer) -> str:
+    said = describe(answer, kind=contact.kind)
     if fate_of(answer) is Fate.SENT:
-        return f"The test page got through ({describe(answer)})."
-    return f"The test page did not get through: {describe(answer)}"[:300]
+        return f"The test page got through ({said})."
+    return f"The test page did not get through: {said}"[:300]
 
 
 def _test_facts(contact: Contact, by: User | None, now: datetime) -> PageFacts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,11 @@ OVERLOAD_SECONDS = 60
 _TEMPORARY = frozenset({408, 425, 429})
 #: Refusals of what was sent rather than of the sender: alone, each page may be welcome.
 _CONTENT_REFUSED = frozenset({400, 413, 415, 422})
+#: By kinds of contact that are not answered in HTTP; apprise tells no more than that it is done.
+_STATUS_WORDS: Mapping[str, str] = {
+    "email": "SMTP {status}",
+    "apprise": "accepted by the service",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,17 @@ def asks_to_acknowledge(answer: Answer) -> bool:
     return isinstance(said, dict) and said.get("acknowledge") is True
 
 
-def describe(answer: Answer) -> str:
-    """Return the outcome in a few words: `HTTP 503`, or why there was no answer."""
-    return answer.error or f"HTTP {answer.status}"
+def describe(answer: Answer, *, kind: str) -> str:
+    """Return the outcome in a few words: `HTTP 503`, or why there was no answer.
+
+    `kind` is that of the contact it came from.
+    """
+    return answer.error or status_words(answer.status, kind)
+
+
+def status_words(status: int | None, kind: str) -> str:
+    """Return a status as whoever looks for a fault knows it: `HTTP 200`, `SMTP 250`."""
+    return _STATUS_WORDS.get(kind, "HTTP {status}").format(status=status)
 
 
 def _asked_seconds(header: str, now: datetime) -> float | None:

@@ -42,8 +42,11 @@ class Message:
 def message_of(facts: PageFacts, *, at: datetime) -> Message:
     """Return what the page says to a person at `at`."""
     if not facts.is_about_an_alert:
-        links = () if facts.purpose == "test" else (("Hearthwatch", f"{facts.base_url}/"),)
-        return Message(_OWN_TITLES[facts.purpose], tuple(facts.summary.splitlines()), links)
+        return Message(
+            title=_OWN_TITLES[facts.purpose],
+            lines=tuple(facts.summary.splitlines()),
+            links=() if facts.purpose == "test" else (("Hearthwatch", f"{facts.base_url}/"),),
+        )
     if facts.bundled:
         return _bundle(facts)
     lines = [

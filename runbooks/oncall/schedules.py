@@ -63,14 +63,11 @@ def set_rotation(
 ) -> Rotation:
     """Put a rotation at `position` (1 counts first), instead of the one there, from `now` on.
 
-    Who was on call before stays as it was. Days and hours are the schedule's; both hours None
-    means all day. Raises OnCallError.
+    Days and hours are the schedule's; both hours None means all day. Raises OnCallError.
     """
     _check_rotation(members, turn_days, weekdays)
     _check_bounds(starts_on, ends_on, covers_from, covers_until)
-    # Held until COMMIT, so that of two rotations for one place the second replaces the first.
-    Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
-    _end(schedule.rotations.filter(position=position), now)
+    _make_room(schedule, position, now)
     rotation = Rotation.objects.create(
         schedule=schedule,
         position=position,
@@ -85,9 +82,8 @@ def set_rotation(
         rests_on_holidays=rests_on_holidays,
         counts_from=now,
     )
-    _name_members(rotation, members)
     write_down("schedule.rotation_set", schedule.slug, by=by, now=now, position=position)
-    return rotation
+    return _with_members(rotation, members)
 
 
 @transaction.atomic
@@ -149,11 +145,18 @@ def _check_slug(slug: str, name: str) -> None:
         )
 
 
-def _name_members(rotation: Rotation, members: Sequence[Owner]) -> None:
+def _with_members(rotation: Rotation, members: Sequence[Owner]) -> Rotation:
     RotationMember.objects.bulk_create(
         RotationMember(rotation=rotation, owner=owner, position=place)
         for place, owner in enumerate(members, start=1)
     )
+    return rotation
+
+
+def _make_room(schedule: Schedule, position: int, now: datetime) -> None:
+    # Held until COMMIT, so that of two rotations for one place the second replaces the first.
+    Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
+    _end(schedule.rotations.filter(position=position), now)
 
 
 def _end(rotations: QuerySet[Rotation], now: datetime) -> None:

@@ -49,8 +49,7 @@ def facts_of(
     page: Page, *, at: datetime, next_of: NextOf, companions: Sequence[Page] = ()
 ) -> PageFacts:
     """Return what a page of `leases.page_to_send` says at `at`, with those in its request."""
-    alert, version = page.alert, page.alert.runbook_version
-    site = alert.site
+    alert, site, version = page.alert, page.alert.site, page.alert.runbook_version
     move = next_of(alert, at)
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,

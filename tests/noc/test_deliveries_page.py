@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from fleet.noc.delivery_board import ROWS, latency_words
 from fleet.models import Contact
+from fleet.noc.delivery_board import ROWS, latency_words
 from runbooks.models import Alert, AlertEvent, Page, PageAttempt
 from tests.factories import make_contact, make_owner, make_site, make_user
 from tests.noc.detail_world import HTMX, NOW, counted_queries, signed_in, stop_clock

@@ -13,7 +13,7 @@ from runbooks.alerts.intake import follow_findings
 from runbooks.alerts.intake import take_in_findings as take_in
 from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor import audit_promises as audit
-from runbooks.escalation.services import advance_due_escalations
+from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats import services as heartbeats
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression import cycle
@@ -71,7 +71,7 @@ def escalate_due() -> str:
 @shared_task(name=Job.DELIVER_PAGES)
 def deliver_pages() -> str:
     """Send the pages that are due."""
-    delivery = deliver_due_pages(now=timezone.now())
+    delivery = deliver_due_pages(now=timezone.now(), next_of=next_move)
     return (
         f"delivered {delivery.sent} pages, {delivery.failed} attempts failed, "
         f"{delivery.cancelled} were not wanted any more"

@@ -148,7 +148,9 @@ def _earlier(alert: Alert, now: datetime) -> Earlier:
     recent = same.filter(opened_at__gt=now - _HISTORY).count()
     return Earlier(
         sentence=_times_words(recent + 1),
-        alerts=list(same.select_related("closed_by").order_by("-opened_at")[:_SHOWN_EARLIER]),
+        alerts=list(
+            same.select_related("closed_by", "closed_owner").order_by("-opened_at")[:_SHOWN_EARLIER]
+        ),
     )
 
 

@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef
 
 from fleet.access import Action, AnyUser, users_who_may
 from fleet.models import Contact, Owner
+from fleet.names import name_of
 from fleet.noc.oncall_rights import owners_visible_to
-from runbooks.alerts.errors import name_of
 from runbooks.models import Alert, Escalation, StormMember, Suppression
 from runbooks.paging.people import WORKING
 from runbooks.suppression.selectors import suppressions_of

@@ -109,7 +109,9 @@ def _attempt(
         said = said | {"seen_revision": seen}
     try:
         service(alert=subject, by=request.user, now=now, client_action_id=action_id, **said)
-    except (CloseReasonMissing, TextRefused, SuppressionError) as refusal:
+    except SuppressionError as refusal:
+        return refusal.sentence, 409 if refusal.code == "alert_moved" else 422
+    except (CloseReasonMissing, TextRefused) as refusal:
         return refusal.sentence, 422
     except AlertError as refusal:
         return refusal.sentence, 409

@@ -18,6 +18,8 @@ METHODS = ("GET", "HEAD", "POST")
 @never_cache
 def heartbeat(request: HttpRequest, key: str) -> JsonResponse:
     """Note the heartbeat and answer when it would be late; a body is not read."""
+    # Django logs the path of every request that is refused or fails.
+    request.path = request.path_info = "/api/v1/heartbeat/-"
     if request.method not in METHODS:
         return _refusal(
             405, "method_not_allowed", "A heartbeat is a GET, HEAD or POST; send one of these."

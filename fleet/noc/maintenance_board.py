@@ -9,8 +9,8 @@ from typing import Final
 
 from fleet.access import Action, AnyUser, sites_where
 from fleet.models import MaintenanceWindow, Node, Site
+from fleet.names import name_of
 from fleet.spans import Span, next_span_of
-from runbooks.alerts.errors import name_of
 from runbooks.suppression.matchers import read_matchers
 from runbooks.suppression.selectors import maintenance_for
 

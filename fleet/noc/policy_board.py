@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from fleet.access import AnyUser, sites_visible_to
 from fleet.models import Site
+from fleet.names import name_of
 from fleet.noc.oncall_rights import may_change_plans
 from fleet.noc.oncall_words import form_time, listed, local_time
 from fleet.noc.policy_form import PolicyForm, StepForm, form_of
@@ -23,7 +24,6 @@ from fleet.noc.policy_words import (
 )
 from fleet.noc.schedule_board import WEEKDAYS
 from fleet.noc.tags import duration_words
-from runbooks.alerts.errors import name_of
 from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.escalation.preview import PreviewStep, preview_policy
 from runbooks.escalation.steps import SEVERITIES

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import QueryDict
 
 from fleet.noc.span_form import FormFault
+from fleet.noc.whole_numbers import read_whole
 from runbooks.escalation.steps import MOST_STEPS, SEVERITIES
 from runbooks.models import EscalationPolicyVersion
 
@@ -42,6 +43,8 @@ class PolicyForm:
     repeat: str = "2"
     acknowledgement_minutes: str = ""
     steps: Sequence[StepForm] = field(default_factory=lambda: (StepForm(),))
+    #: Whether it says how many steps were typed, and no more than a policy may have.
+    has_good_count: bool = True
 
     def with_another_step(self) -> PolicyForm:
         """Return the form with one more empty step, as far as there may be more."""
@@ -64,14 +67,16 @@ def form_of(version: EscalationPolicyVersion) -> PolicyForm:
 
 def read_form(said: QueryDict, *, slug: str = "") -> PolicyForm:
     """Return what was typed, however wrong; `slug` is that of a policy that exists."""
-    count = said.get("steps", "")
-    number = min(int(count), MOST_STEPS) if count.isascii() and count.isdigit() else 0
+    count = read_whole(said.get("steps", ""), digits=4)
+    has_good_count = count is not None and count <= MOST_STEPS
+    number = MOST_STEPS if count is None or not has_good_count else count
     return PolicyForm(
         name=said.get("name", "").strip(),
         slug=slug or said.get("slug", "").strip(),
         repeat=said.get("repeat", "").strip(),
         acknowledgement_minutes=said.get("acknowledgement", "").strip(),
         steps=tuple(_read_step(said, place) for place in range(1, number + 1)),
+        has_good_count=has_good_count,
     )
 
 
@@ -80,6 +85,11 @@ def edition_of(form: PolicyForm) -> dict[str, Any]:
 
     A step that names nobody is left out. Whether the steps make sense is for their own rules.
     """
+    if not form.has_good_count:
+        raise FormFault(
+            f"A policy has at most {MOST_STEPS} steps, and the form must say how many it sends. "
+            "Nothing was published; take some out."
+        )
     kept = [step for step in form.steps if not step.is_empty]
     if not form.repeat.isascii() or not form.repeat.isdigit() or len(form.repeat) > 3:
         raise FormFault("Rounds after the first is a number from 0 to 20.")

@@ -203,6 +203,7 @@ def _with_everything(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
         "acknowledged_by",
         "acknowledged_owner",
         "closed_by",
+        "closed_owner",
         "runbook_version__runbook",
         "escalation__policy_version",
     ).defer("evidence", "runbook_version__source", "runbook_version__document")

@@ -59,6 +59,7 @@ def _act_on(request: HttpRequest, chosen: list[int]) -> tuple[str, bool]:
         return "Choose alerts first: tick the boxes at the beginning of their rows.", True
     now = timezone.now()
     action_id = request.POST.get("client_action_id") or None
+    seen = _seen_revisions(request, chosen)
     try:
         if request.POST.get("act") == "close":
             reason = request.POST.get("reason", "")
@@ -68,14 +69,25 @@ def _act_on(request: HttpRequest, chosen: list[int]) -> tuple[str, bool]:
                 reason=reason,
                 now=now,
                 client_action_id=action_id,
+                seen_revisions=seen,
             )
             return _words(outcome, "closed")
         outcome = acknowledge_alerts(
-            alert_ids=chosen, by=account_of(request.user), now=now, client_action_id=action_id
+            alert_ids=chosen,
+            by=account_of(request.user),
+            now=now,
+            client_action_id=action_id,
+            seen_revisions=seen,
         )
         return _words(outcome, "acknowledged")
     except AlertError as refusal:
         return refusal.sentence, True
+
+
+def _seen_revisions(request: HttpRequest, chosen: list[int]) -> dict[int, int]:
+    """Return the revision that the form showed of each chosen alert, where it says one."""
+    read = {pk: read_whole(request.POST.get(f"seen_{pk}", ""), digits=9) for pk in chosen}
+    return {pk: revision for pk, revision in read.items() if revision is not None}
 
 
 def _words(outcome: BulkOutcome, verb: str) -> tuple[str, bool]:

@@ -17,7 +17,13 @@ from fleet.noc.oncall_rights import may_change_plans, owner_of
 from fleet.noc.oncall_words import listed, local_time, place_of, plain_time
 from fleet.noc.schedule_days import DAYS, Day, days_of, span_of
 from runbooks.models import Holiday, Rotation, Schedule, ScheduleOverride
-from runbooks.oncall.selectors import ShownTurn, last_position, overrides_of, turns_between
+from runbooks.oncall.selectors import (
+    ShownTurn,
+    last_position,
+    overrides_of,
+    rotations_of,
+    turns_between,
+)
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: Turns offered for a swap begin within so long.
@@ -92,7 +98,7 @@ def schedule_board(
     holidays = list(schedule.holidays.filter(day__gte=now.astimezone(zone).date()))
     named = {row.day: row.name for row in schedule.holidays.all()}
     after = [turn for turn in ahead[1:] if turn.owner != ahead[0].owner]
-    rotations = list(schedule.rotations.prefetch_related("members__owner"))
+    rotations = list(rotations_of(schedule))
     return ScheduleBoard(
         schedule=schedule,
         place=place_of(schedule.time_zone),

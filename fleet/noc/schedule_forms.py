@@ -16,6 +16,7 @@ from fleet.noc.span_form import FormFault, read_day, read_moment
 from fleet.noc.whole_numbers import read_whole
 from runbooks.models import Schedule
 from runbooks.oncall.ical import MOST_CHARACTERS
+from runbooks.oncall.selectors import rotations_of
 from runbooks.oncall.services import (
     add_holiday,
     add_override,
@@ -141,7 +142,7 @@ def rotation(schedule: Schedule, said: QueryDict, _: Files, by: User, now: datet
 
 def rotation_remove(schedule: Schedule, said: QueryDict, _: Files, by: User, now: datetime) -> str:
     """Take a rotation out."""
-    row = schedule.rotations.filter(pk=_number(said.get("rotation", ""))).first()
+    row = rotations_of(schedule).filter(pk=_number(said.get("rotation", ""))).first()
     if row is None:
         raise FormFault("That rotation is not there any more.")
     remove_rotation(rotation=row, by=by, now=now)

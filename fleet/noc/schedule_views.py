@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fleet.access import account_of
 from fleet.noc.live_pages import live_page
-from fleet.noc.oncall_rights import require_change, require_view
+from fleet.noc.oncall_rights import may_change_plans, require_change, require_view
 from fleet.noc.schedule_board import schedule_board
 from fleet.noc.schedule_forms import ACTS
 from fleet.noc.schedule_rotation import RotationForm, form_like, form_typed
@@ -60,7 +60,13 @@ def schedule_calendar(request: HttpRequest, slug: str) -> HttpResponse:
     require_view(request.user)
     found = _schedule(slug)
     now = timezone.now()
-    body = export_calendar(found, start=now, end=now + _EXPORTED)
+    body = export_calendar(
+        found,
+        start=now,
+        end=now + _EXPORTED,
+        # The people on call are known by name to every viewer, their addresses are not.
+        with_addresses=may_change_plans(request.user),
+    )
     answer = HttpResponse(body, content_type="text/calendar; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{found.slug}.ics"'
     return answer

@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 
 from fleet.access import Action, AnyUser, may_everywhere, sites_where
 from fleet.models import Site
-from runbooks.alerts.errors import name_of
+from fleet.names import name_of
 from runbooks.alerts.selectors import alerts_visible_to
 from runbooks.models import Alert, Silence
 from runbooks.suppression.labels import labels_of

@@ -20,7 +20,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from runbooks.alerts.errors import holder_of
+from fleet.names import name_of
+from runbooks.alerts.errors import closer_of, holder_of
+from runbooks.paging.outcome import status_words
 
 register = template.Library()
 
@@ -198,4 +200,7 @@ def at_key(mapping: Any, key: Any) -> Any:
     return mapping.get(key)
 
 
+register.filter("person_name", name_of)
+register.filter("status_words", status_words)
 register.filter("holder_name", holder_of)
+register.filter("closer_name", closer_of)

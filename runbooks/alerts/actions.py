@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 
 from fleet.live import LiveEvent, publish_on_commit
 from fleet.models import Owner
-from runbooks.alerts.errors import AlertClosed, AlertMoved, TextRefused, name_of
+from fleet.names import name_of
+from runbooks.alerts.errors import AlertClosed, AlertMoved, TextRefused
 from runbooks.models import Alert, AlertEvent, EscalationPolicyVersion
-from runbooks.paging.timeline import LONGEST_SENTENCE, clip
+from runbooks.paging.timeline import LONGEST_SENTENCE, clip, news_since
 
 LONGEST_REASON = 300
 LONGEST_ACTION_ID = 64
@@ -20,23 +21,6 @@ LONGEST_ACTION_ID = 64
 Channel = AlertEvent.Channel
 Kind = AlertEvent.Kind
 
-#: The entries that come with a new revision of the alert, one each.
-CHANGES = frozenset(
-    {
-        Kind.SEVERITY_ROSE,
-        Kind.CHANGED,
-        Kind.CLEARED,
-        Kind.FIRED_AGAIN,
-        Kind.ACKNOWLEDGED,
-        Kind.RELEASED,
-        Kind.CLOSED,
-        Kind.ESCALATED,
-        Kind.HANDED_OVER,
-        Kind.ACKNOWLEDGEMENT_ENDED,
-        Kind.FLAPPING,
-        Kind.SETTLED,
-    }
-)
 #: What an alert says of its holder when it has none.
 NOBODY = {
     "acknowledged_at": None,
@@ -86,7 +70,12 @@ def locked(alert: Alert, actor: Actor) -> Alert | None:
     current = (
         Alert.objects.select_for_update(no_key=True, of=("self",))
         .select_related(
-            "site", "acknowledged_by", "acknowledged_owner", "closed_by", "policy_version"
+            "site",
+            "acknowledged_by",
+            "acknowledged_owner",
+            "closed_by",
+            "closed_owner",
+            "policy_version",
         )
         .get(pk=alert.pk)
     )
@@ -116,19 +105,12 @@ def refuse_stale(
     seen_revision: int | None,
     matters: Collection[AlertEvent.Kind],
 ) -> None:
-    """Raise AlertMoved when something that `matters` happened after the revision somebody saw.
-
-    What they did themselves is no news to them. Each entry of CHANGES stands for one revision, so
-    that many of the newest ones are what they missed; revisions without an entry of these make it
-    look too far back, and a person looks again once more than needed.
-    """
-    if seen_revision is None or seen_revision >= alert.revision:
+    """Raise AlertMoved when something that `matters` happened after the revision somebody saw."""
+    if seen_revision is None:
         return
-    changes = alert.events.filter(kind__in=CHANGES).order_by("-pk")
-    for entry in changes[: alert.revision - seen_revision]:
-        is_own = actor.user is not None and entry.actor_id == actor.user.pk
-        if entry.kind in matters and not is_own:
-            raise AlertMoved(alert, entry.sentence)
+    news = news_since({alert.pk: seen_revision}, alerts=[alert], by=actor.user, matters=matters)
+    if alert.pk in news:
+        raise AlertMoved(alert, news[alert.pk])
 
 
 def entry_of(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -25,6 +26,7 @@ from runbooks.alerts.actions import (
 from runbooks.alerts.errors import (
     AlertClosed,
     AlertError,
+    AlertMoved,
     AlertNotWaiting,
     CloseReasonMissing,
     TooManyAlerts,
@@ -32,10 +34,12 @@ from runbooks.alerts.errors import (
 from runbooks.escalation.services import stop_escalations
 from runbooks.models import Alert, AlertEvent, Page
 from runbooks.paging.notices import queue_notices_of
+from runbooks.paging.timeline import CHANGES_BEFORE_THE_END, news_since
 
 logger = logging.getLogger(__name__)
 
 MOST_ALERTS = 500
+_NOT_SAID: Mapping[int, int] = MappingProxyType({})
 
 Condition = Alert.Condition
 Response = Alert.Response
@@ -52,6 +56,14 @@ class BulkOutcome:
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The revision of each alert that somebody acts on, and what they must not have missed."""
+
+    revisions: Mapping[int, int]
+    matters: Collection[AlertEvent.Kind]
+
+
 @transaction.atomic
 def acknowledge_alerts(
     *,
@@ -60,11 +72,12 @@ def acknowledge_alerts(
     now: datetime,
     client_action_id: str | None = None,
     channel: Channel = Channel.BROWSER,
+    seen_revisions: Mapping[int, int] = _NOT_SAID,
 ) -> BulkOutcome:
     """T11: take many alerts as `acknowledge_alert` takes one; those that have cleared are closed.
 
-    What another has taken, what is closed and what `by` may not act on is left and told. Raises
-    TooManyAlerts, TextRefused.
+    What another has taken, what is closed, what got worse since the revision somebody saw of it
+    and what `by` may not act on is left and told. Raises TooManyAlerts, TextRefused.
     """
     actor = Actor(by, channel=channel, client_action_id=client_action_id)
 
@@ -74,7 +87,8 @@ def acknowledge_alerts(
         is_taken = alert.response == Response.ACKNOWLEDGED and not is_held_by(alert, actor)
         return AlertNotWaiting(alert) if is_taken else None
 
-    alerts, outcome = _choose(alert_ids, by, actor, refusal_of)
+    seen = _Seen(seen_revisions, matters=[Kind.SEVERITY_ROSE])
+    alerts, outcome = _choose(alert_ids, by, actor, refusal_of, seen)
     waiting = [alert for alert in alerts if alert.response == Response.UNACKNOWLEDGED]
     _take(waiting, by, now)
     stop_escalations(alert_ids=_ids(waiting))
@@ -99,11 +113,12 @@ def close_alerts(
     now: datetime,
     client_action_id: str | None = None,
     channel: Channel = Channel.BROWSER,
+    seen_revisions: Mapping[int, int] = _NOT_SAID,
 ) -> BulkOutcome:
     """T11: close many alerts as `close_alert` closes one; what fires needs the reason.
 
-    What is closed already and what `by` may not act on is left and told. Raises TooManyAlerts,
-    TextRefused.
+    What is closed already, what changed in a way that matters since the revision somebody saw of
+    it and what `by` may not act on is left and told. Raises TooManyAlerts, TextRefused.
     """
     reason = readable_reason(reason)
     actor = Actor(user=by, channel=channel, client_action_id=client_action_id)
@@ -114,7 +129,8 @@ def close_alerts(
         lacks_reason = alert.condition == Condition.FIRING and not reason
         return CloseReasonMissing(alert) if lacks_reason else None
 
-    alerts, outcome = _choose(alert_ids, by, actor, refusal_of)
+    seen = _Seen(seen_revisions, matters=CHANGES_BEFORE_THE_END)
+    alerts, outcome = _choose(alert_ids, by, actor, refusal_of, seen)
     stop_escalations(alert_ids=_ids(alerts))
     _close(alerts, reason, actor, now)
     logger.info("alerts.closed", extra={"count": len(alerts), "user_id": by.pk})
@@ -137,27 +153,25 @@ def _choose(
     by: User,
     actor: Actor,
     refusal_of: Callable[[Alert], AlertError | None],
+    seen: _Seen,
 ) -> tuple[list[Alert], BulkOutcome]:
-    """Lock the alerts, by number so that two bulk actions never wait for each other.
+    """Lock the alerts; return those to act on, and what can be told already.
 
-    Return those to act on, and what can be told already: all that are not refused count as done,
-    those on which this very action was done before as well.
+    All that are not refused count as done, those on which this very action was done before as well.
     """
     wanted = set(alert_ids)
     if len(wanted) > MOST_ALERTS:
         raise TooManyAlerts(MOST_ALERTS)
     check_action_id(actor.client_action_id)
-    found = list(
-        Alert.objects.select_for_update(no_key=True, of=("self",))
-        .filter(pk__in=wanted, site__in=sites_where(by, Action.RESPOND))
-        .select_related("acknowledged_by", "acknowledged_owner", "closed_by", "policy_version")
-        .order_by("pk")
-    )
+    found = _locked(wanted, by)
     repeated = _repeated(found, actor)
+    news = news_since(seen.revisions, alerts=found, by=by, matters=seen.matters)
     outcome = BulkOutcome()
     chosen = []
     for alert in found:
         refusal = None if alert.pk in repeated else refusal_of(alert)
+        if refusal is None and alert.pk in news and alert.pk not in repeated:
+            refusal = AlertMoved(alert, news[alert.pk])
         if refusal is not None:
             outcome.refused.append((alert.pk, refusal.sentence))
             continue
@@ -167,6 +181,18 @@ def _choose(
     for pk in sorted(wanted - {alert.pk for alert in found}):
         outcome.refused.append((pk, f"There is no A-{pk}, or you may not act on it."))
     return chosen, outcome
+
+
+def _locked(alert_ids: Collection[int], by: User) -> list[Alert]:
+    """Lock those that `by` may act on, by number so that two bulk actions wait in no circle."""
+    return list(
+        Alert.objects.select_for_update(no_key=True, of=("self",))
+        .filter(pk__in=alert_ids, site__in=sites_where(by, Action.RESPOND))
+        .select_related(
+            "acknowledged_by", "acknowledged_owner", "closed_by", "closed_owner", "policy_version"
+        )
+        .order_by("pk")
+    )
 
 
 def _repeated(alerts: Sequence[Alert], actor: Actor) -> set[int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 
 from fleet.models import Owner
+from fleet.names import name_of
 from runbooks.models import Alert
 
 
@@ -50,9 +51,9 @@ class AlertClosed(AlertError):
     code = "alert_closed"
 
     def __init__(self, alert: Alert) -> None:
-        who = f"by {name_of(alert.closed_by)}" if alert.closed_by else "by itself"
+        who = closer_of(alert) or "itself"
         super().__init__(
-            f"A-{alert.pk} was closed {who} {spell_moment(alert.closed_at)} and stays closed. "
+            f"A-{alert.pk} was closed by {who} {spell_moment(alert.closed_at)} and stays closed. "
             "If the trouble comes back, a new alert opens."
         )
 
@@ -157,18 +158,18 @@ class TooManyAlerts(AlertError):
         super().__init__(f"At most {most} alerts at once; choose fewer. Nothing was done.")
 
 
-def name_of(user: User | None) -> str:
-    """Return what people call this user."""
-    if user is None:
-        return "somebody who has left"
-    return user.get_full_name() or user.get_username()
-
-
 def holder_of(alert: Alert) -> str:
     """Return the name of who has acknowledged the alert, with an account or without."""
     if alert.acknowledged_by is None and alert.acknowledged_owner is not None:
         return alert.acknowledged_owner.name
     return name_of(alert.acknowledged_by)
+
+
+def closer_of(alert: Alert) -> str:
+    """Return the name of who closed the alert, with an account or without; empty for nobody."""
+    if alert.closed_by is not None:
+        return name_of(alert.closed_by)
+    return alert.closed_owner.name if alert.closed_owner else ""
 
 
 def spell_moment(at: datetime | None) -> str:

@@ -11,6 +11,7 @@ from django.db.models import F
 
 from fleet.access import Action, may
 from fleet.models import Owner
+from fleet.names import name_of
 from runbooks.alerts.actions import (
     NOBODY,
     Actor,
@@ -30,7 +31,6 @@ from runbooks.alerts.errors import (
     EscalationMovedOn,
     NobodyToPage,
     holder_of,
-    name_of,
 )
 from runbooks.escalation.services import force_escalation, page_directly
 from runbooks.models import Alert

@@ -173,6 +173,7 @@ def end(*, alert: Alert, reason: str, now: datetime, actor: Actor = ENGINE) -> b
         response=Response.CLOSED,
         closed_at=now,
         closed_by=actor.user,
+        closed_owner=None if actor.user else actor.owner,
         close_reason=clip(reason, 300),
         revision=_ONE_MORE,
     )

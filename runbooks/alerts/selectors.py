@@ -24,6 +24,7 @@ def alert_for(user: AnyUser, alert_id: int) -> Alert:
         "acknowledged_by",
         "acknowledged_owner",
         "closed_by",
+        "closed_owner",
         "runbook_version__runbook",
         "policy_version__policy",
         "escalation",

@@ -33,7 +33,7 @@ from runbooks.alerts.errors import AlertNotTaken, AlertNotWaiting, CloseReasonMi
 from runbooks.alerts.handing import escalate_alert, hand_over_alert, pass_on_alert
 from runbooks.escalation.services import resume_escalation, stop_escalation
 from runbooks.models import Alert
-from runbooks.paging.timeline import LONGEST_SENTENCE
+from runbooks.paging.timeline import CHANGES_BEFORE_THE_END, LONGEST_SENTENCE
 
 __all__ = [
     "acknowledge_alert",
@@ -165,14 +165,7 @@ def close_alert(
     if current is None:
         return
     refuse_closed(current)
-    matters = [
-        Kind.SEVERITY_ROSE,
-        Kind.FIRED_AGAIN,
-        Kind.ACKNOWLEDGED,
-        Kind.RELEASED,
-        Kind.HANDED_OVER,
-    ]
-    refuse_stale(current, actor, seen_revision=seen_revision, matters=matters)
+    refuse_stale(current, actor, seen_revision=seen_revision, matters=CHANGES_BEFORE_THE_END)
     reason = readable_reason(reason)
     if not reason and current.condition == Alert.Condition.FIRING:
         raise CloseReasonMissing(current)

@@ -12,7 +12,7 @@ from django.db.models import Case, Exists, F, OuterRef, QuerySet, When
 
 from fleet.models import Contact, Site
 from runbooks.auditor.beats import SILENT_AFTER, SWEEP, Part, silent_parts
-from runbooks.escalation.choice import name_of
+from runbooks.escalation.choice import severity_name
 from runbooks.escalation.plan import PlanError, facts_about, is_open, read_steps
 from runbooks.models import (
     Alert,
@@ -218,7 +218,7 @@ def _unreachable_step(alert: Alert, site: Site, now: datetime) -> int | None:
         steps = read_steps(alert.policy_version.steps)
     except PlanError:
         return 1  # Nobody is reached by a policy that cannot be read.
-    facts = facts_about(steps, severity=name_of(alert.severity), time_zone=site.time_zone)
+    facts = facts_about(steps, severity=severity_name(alert.severity), time_zone=site.time_zone)
     for number, step in enumerate(steps, start=1):
         is_asked = is_open(step, facts=facts, at=now)
         if is_asked and not reachable(owners_meant(step.notify, site=site, at=now)):

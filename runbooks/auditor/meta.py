@@ -8,18 +8,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db.models import F, Q
 
 from fleet.models import Contact
 from runbooks.models import BrokenPromise
-from runbooks.paging.outcome import Answer, Fate, fate_of
-from runbooks.paging.payload import SecretError, sign_with_each
+from runbooks.paging.outcome import Answer, Fate, describe, fate_of
+from runbooks.paging.own import own_facts
+from runbooks.paging.payload import PageFacts, SecretError, sign_with_each
 from runbooks.paging.people import WORKING
 from runbooks.paging.transports import exchange
-from runbooks.paging.transports.endpoint import endpoint_of
+from runbooks.paging.transports.endpoint import Endpoint
+from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +34,11 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What is to be told in one message."""
+    """What is to be told in one message; `is_over` when nothing at all is broken any more."""
 
     kind: str
     promises: Sequence[BrokenPromise]
+    is_over: bool = False
 
     @property
     def message_id(self) -> str:
@@ -53,6 +56,30 @@ class _News:
         }
         said = {"type": self.kind, "timestamp": _utc(at), "data": data}
         return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def facts(self, contact: Contact, at: datetime) -> PageFacts:
+        """Return the message for people and for services, which know nothing of promises.
+
+        Those that keep a state hold it until nothing at all is broken.
+        """
+        purpose: Literal["trouble", "recovered"] = "recovered" if self.is_over else "trouble"
+        return own_facts(
+            purpose=purpose,
+            page_id=self.message_id,
+            owner_name=contact.owner.name,
+            reason="catch-all owner",
+            summary="\n".join(self._lines()),
+            now=at,
+        )
+
+    def _lines(self) -> list[str]:
+        lead = "No longer so: " if self.kind == MENDED else ""
+        lines = [f"{lead}{row.sentence}" for row in self.promises[:MOST_NAMED]]
+        if len(self.promises) > MOST_NAMED:
+            lines.append(f"And {len(self.promises) - MOST_NAMED} more.")
+        if self.kind == MENDED and not self.is_over:
+            lines.append("Something else is broken still.")
+        return lines
 
 
 def tell_of_promises(*, now: datetime) -> int:
@@ -78,7 +105,8 @@ def _broken(now: datetime) -> _News:
 def _mended() -> _News:
     # What broke and was mended before anybody was told of it is told to nobody.
     rows = BrokenPromise.objects.filter(mended_at__isnull=False, told_at__lt=F("mended_at"))
-    return _News(MENDED, list(rows.order_by("mended_at", "pk")))
+    is_over = not BrokenPromise.objects.filter(mended_at__isnull=True).exists()
+    return _News(MENDED, list(rows.order_by("mended_at", "pk")), is_over=is_over)
 
 
 def _tell(news: _News, now: datetime) -> bool:
@@ -91,21 +119,34 @@ def _tell(news: _News, now: datetime) -> bool:
 
 
 def _contacts() -> list[Contact]:
-    contacts = Contact.objects.filter(WORKING, owner__is_catch_all=True, kind=Contact.Kind.WEBHOOK)
+    contacts = Contact.objects.filter(WORKING, owner__is_catch_all=True).select_related("owner")
     return list(contacts.order_by("position", "pk"))
 
 
 def _is_delivered(contact: Contact, news: _News, now: datetime) -> bool:
-    answer = _post(contact, news, now)
+    answer = _send(contact, news, now)
     if fate_of(answer) is Fate.SENT:
         return True
-    said = answer.error or f"status {answer.status}"
+    said = describe(answer, kind=contact.kind)
     logger.warning("promise.try_failed", extra={"contact": contact.pk, "error": said})
     return False
 
 
-def _post(contact: Contact, news: _News, now: datetime) -> Answer:
+def _send(contact: Contact, news: _News, now: datetime) -> Answer:
     endpoint = endpoint_of(contact, now)
+    if contact.kind == Contact.Kind.WEBHOOK:
+        return _post(endpoint, news, now)
+    return TRANSPORTS[contact.kind](
+        news.facts(contact, now),
+        endpoint=endpoint,
+        at=now,
+        timeout_seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS,
+        allowed=settings.HEARTHWATCH_PAGE_HOSTS,
+    )
+
+
+def _post(endpoint: Endpoint, news: _News, now: datetime) -> Answer:
+    """Send what only a webhook's receiver can read: what is broken, piece by piece."""
     body = news.body(now)
     try:
         headers = sign_with_each(body, page_id=news.message_id, secrets=endpoint.secrets, at=now)

@@ -67,7 +67,7 @@ def choose(
     the following steps are tried at once, each at most once; only when nobody at all can be
     reached does the step wait.
     """
-    facts = facts_about(steps, severity=name_of(severity), time_zone=site.time_zone)
+    facts = facts_about(steps, severity=severity_name(severity), time_zone=site.time_zone)
     place = {"step_index": step_index, "rounds_left": rounds_left}
     first: Choice | None = None
     unreachable: list[int] = []
@@ -92,7 +92,7 @@ def choose(
     return first or _held(held(steps, **place, now=now, facts=facts))
 
 
-def name_of(severity: int | None) -> str:
+def severity_name(severity: int | None) -> str:
     """Return a severity as steps name it, empty without one."""
     return "" if severity is None else Finding.Severity(severity).name.lower()
 

@@ -108,7 +108,7 @@ def load_network(*, now: datetime, until: datetime) -> Network:
 def _load_people(network: Network, now: datetime, until: datetime) -> None:
     """Fill in who is in which schedule, group and role."""
     current = Q(rotation__ends_on__isnull=True) | Q(rotation__ends_on__gte=now.date())
-    turns = RotationMember.objects.filter(current)
+    turns = RotationMember.objects.filter(current, rotation__counts_until__isnull=True)
     for slug, owner_id in turns.values_list("rotation__schedule__slug", "owner_id"):
         network.on_schedule[slug].add(owner_id)
     overrides = ScheduleOverride.objects.filter(

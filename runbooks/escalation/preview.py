@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleet.models import Site
-from runbooks.escalation.choice import Choice, choose, name_of
+from runbooks.escalation.choice import Choice, choose, severity_name
 from runbooks.escalation.plan import Facts, Step, facts_about, is_open, read_steps, walk
 from runbooks.models import Alert, Escalation, EscalationPolicyVersion
 
@@ -83,7 +83,7 @@ def preview_alert(*, alert: Alert, at: datetime) -> list[PreviewStep]:
 
 def _plan(version: EscalationPolicyVersion, site: Site, severity: int) -> _Plan:
     steps = read_steps(version.steps)
-    facts = facts_about(steps, severity=name_of(severity), time_zone=site.time_zone)
+    facts = facts_about(steps, severity=severity_name(severity), time_zone=site.time_zone)
     return _Plan(steps, facts, version.repeat, site, severity)
 
 

@@ -62,7 +62,7 @@ def _catch_all(network: Network) -> Iterator[Lack]:
             "no_catch_all",
             "Catch-all owner",
             "No owner is the catch-all, so a step that reaches nobody has nobody to fall back "
-            "on; mark one owner as the catch-all.",
+            "on, and nobody is told when the pager itself fails; mark one owner as the catch-all.",
         )
 
 
@@ -202,7 +202,9 @@ def _owners(network: Network) -> Iterator[Lack]:
     """Tell of everybody somebody relies on who has no working contact, and who relies on them."""
     relied_on: dict[int, dict[str, None]] = defaultdict(dict)
     if network.catch_all_id is not None:
-        relied_on[network.catch_all_id]["every site, as the catch-all"] = None
+        found = relied_on[network.catch_all_id]
+        found["every site, as the catch-all"] = None
+        found["the auditor, which tells them when the pager itself fails"] = None
     for followed in network.followed:
         if followed.site.owner_id is not None:
             relied_on[followed.site.owner_id][followed.site.name] = None

@@ -149,6 +149,7 @@ def _wait_for_hours(escalation: Escalation, choice: Choice, now: datetime) -> No
         step_index=choice.decision.next_step,
         rounds_left=choice.decision.rounds_left,
         next_due_at=choice.ends_at,
+        hours_begin_at=choice.ends_at,
     )
     write_entry(
         alert=escalation.alert,

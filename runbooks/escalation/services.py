@@ -16,7 +16,7 @@ from runbooks.escalation.timers import (
     suspend_escalation,
     suspend_escalations,
 )
-from runbooks.escalation.upcoming import UpcomingStep, upcoming_steps
+from runbooks.escalation.upcoming import UpcomingStep, next_move, upcoming_steps
 
 __all__ = [
     "UpcomingStep",
@@ -27,6 +27,7 @@ __all__ = [
     "hurry_escalation",
     "lift_suspension",
     "lift_suspensions",
+    "next_move",
     "page_directly",
     "pause_escalation",
     "resume_escalation",

@@ -10,7 +10,18 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DurationField, Exists, F, FloatField, OuterRef, QuerySet, Value
+from django.db.models import (
+    Case,
+    DurationField,
+    Exists,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.expressions import ExpressionWrapper
 from django.db.models.functions import Cast, Extract, Greatest
 
@@ -22,6 +33,8 @@ from runbooks.paging.outbox import cancel_pages
 State = Escalation.State
 
 NO_GRACE = timedelta(0)
+#: Waits for the hours of a step to begin, rather than for an answer to the one before.
+_FOR_HOURS = Q(hours_begin_at__isnull=False, hours_begin_at=F("next_due_at"))
 
 
 def begin_escalation(*, alert: Alert, now: datetime) -> Escalation:
@@ -122,7 +135,8 @@ def hurry_escalation(*, alert: Alert, now: datetime) -> None:
 def suspend_escalation(*, alert: Alert, now: datetime) -> None:
     """Hold paging back: the rest of the wait is kept, and what is not out yet is cancelled.
 
-    When the step under way had reached nobody, that same step is due as soon as it is lifted.
+    When the step under way had reached nobody, that same step is due as soon as it is lifted. A
+    wait for hours is no delay that could be kept: by the clock of then it is worked out anew.
     """
     suspend_escalations(alert_ids=[alert.pk], now=now)
 
@@ -196,6 +210,7 @@ def _steps_that_reached_nobody(alert_ids: Collection[int]) -> list[tuple[int, in
     rows = (
         Escalation.objects.select_for_update(no_key=True, of=("self",))
         .filter(~Exists(_reached()), alert__in=alert_ids, state=State.RUNNING)
+        .exclude(_FOR_HOURS)
         .order_by("pk")
         .values_list("pk", "step_index", "rounds_left", "policy_version_id")
     )
@@ -233,11 +248,15 @@ def _cancel_pages_that_ask(alert_ids: Collection[int]) -> None:
     )
 
 
-def _what_is_left(now: datetime) -> Greatest:
-    """Return, as SQL, the seconds until the next step is due, never less than none."""
+def _what_is_left(now: datetime) -> Case:
+    """Return, as SQL, the seconds until the next step is due, never less than none.
+
+    None are left of a wait for hours: whoever lifts it has the step looked at again at once.
+    """
     left = ExpressionWrapper(F("next_due_at") - Value(now), output_field=DurationField())
     seconds = Cast(Extract(left, "epoch"), FloatField())
-    return Greatest(seconds, Value(0.0), output_field=FloatField())
+    left_over = Greatest(seconds, Value(0.0), output_field=FloatField())
+    return Case(When(_FOR_HOURS, then=Value(0.0)), default=left_over, output_field=FloatField())
 
 
 def _after_what_is_left(now: datetime) -> ExpressionWrapper[Any]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbooks.escalation.choice import name_of
-from runbooks.escalation.plan import facts_about, forecast, read_steps
+from django.core.exceptions import ObjectDoesNotExist
+
+from runbooks.escalation.choice import choose, severity_name
+from runbooks.escalation.plan import PlanError, facts_about, forecast, read_steps
 from runbooks.models import Alert, Escalation
+from runbooks.paging.facts import NextMove
 from runbooks.paging.people import owners_meant
+
+#: A wait for hours ends when they begin; no more than a change of clocks could make it two.
+_MOST_WAITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
         return []
     steps = read_steps(escalation.policy_version.steps)
     site = escalation.alert.site
-    severity = name_of(escalation.alert.severity)
+    severity = severity_name(escalation.alert.severity)
     coming = list(
         forecast(
             steps,
@@ -56,3 +62,38 @@ def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
         UpcomingStep(at=at, names=names[index], step_number=index + 1, is_next=position == 0)
         for position, (index, at) in enumerate(coming)
     ]
+
+
+def next_move(alert: Alert, at: datetime) -> NextMove | None:
+    """Return what a page of the alert says comes next (see `runbooks.paging.facts.NextOf`).
+
+    It is what the engine would do: by the conditions of the steps, and with who stands in where
+    nobody of a step can be reached. A step that waits for its hours comes when they begin. None
+    when nothing runs, after the last step, and for a policy that nobody can read any more: what
+    comes next must not keep a page from going out.
+    """
+    try:
+        escalation = alert.escalation
+        steps = read_steps(escalation.policy_version.steps)
+    except (ObjectDoesNotExist, PlanError):
+        return None
+    if escalation.state != Escalation.State.RUNNING or escalation.next_due_at is None:
+        return None
+    step_index, rounds_left = escalation.step_index, escalation.rounds_left
+    due = max(escalation.next_due_at, at)
+    for _ in range(_MOST_WAITS):
+        choice = choose(
+            steps,
+            step_index=step_index,
+            rounds_left=rounds_left,
+            site=alert.site,
+            now=due,
+            severity=alert.severity,
+        )
+        if choice is None:
+            return None
+        if not choice.is_held:
+            return NextMove(at=due, who=tuple(person.owner.name for person in choice.people))
+        step_index, rounds_left = choice.decision.next_step, choice.decision.rounds_left
+        due = choice.ends_at
+    return NextMove(at=due, who=())

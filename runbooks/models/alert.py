@@ -59,6 +59,10 @@ class Alert(models.Model):
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    #: The owner who closed it from a page; they may have no account.
+    closed_owner = models.ForeignKey(
+        Owner, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     close_reason = models.CharField(max_length=300, blank=True)
 
     runbook_version = models.ForeignKey(RunbookVersion, on_delete=models.PROTECT)

@@ -84,6 +84,8 @@ class Escalation(models.Model):
     #: Counts steps carried out; part of each page's identity.
     sequence = models.PositiveIntegerField(default=0)
     next_due_at = models.DateTimeField(null=True)
+    #: When the hours begin that it waits for; while `next_due_at` says the same, it waits for them.
+    hours_begin_at = models.DateTimeField(null=True, blank=True)
     last_step_at = models.DateTimeField(null=True)
     #: While suspended: how much of the wait was left.
     remaining_seconds = models.FloatField(null=True, blank=True)

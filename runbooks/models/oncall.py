@@ -39,7 +39,10 @@ class Schedule(models.Model):
 
 
 class Rotation(models.Model):
-    """One layer of a schedule: people who take turns; the lowest position that covers counts."""
+    """One layer of a schedule: people who take turns; the lowest position that covers counts.
+
+    One that was replaced or taken out stays, for what has been: it counts until then.
+    """
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="rotations")
     name = models.CharField(max_length=120)
@@ -58,12 +61,17 @@ class Rotation(models.Model):
     covers_until = models.TimeField(null=True, blank=True)
     #: Whether it leaves the schedule's holidays to the layers below.
     rests_on_holidays = models.BooleanField(default=False)
+    #: Since when it counts, empty for since ever; until when, empty while it stands.
+    counts_from = models.DateTimeField(null=True, blank=True)
+    counts_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["schedule", "position", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["schedule", "position"], name="one_rotation_per_position_of_a_schedule"
+                fields=["schedule", "position"],
+                condition=models.Q(counts_until__isnull=True),
+                name="one_rotation_per_position_of_a_schedule",
             ),
             models.CheckConstraint(
                 condition=models.Q(turn_days__gte=1), name="a_turn_lasts_a_day_or_more"

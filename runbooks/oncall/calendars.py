@@ -77,11 +77,11 @@ def import_calendar(
 
 def _wanted(events: list[CalendarEvent], now: datetime) -> tuple[set[_Key], list[str]]:
     """Return the spans of people who are known, and the names of those who are not."""
-    people = _people()
+    people, names = _people()
     wanted: set[_Key] = set()
     unknown: dict[str, None] = {}
     for event in events:
-        owner_id = _owner_of(event, people)
+        owner_id = _owner_of(event, people, names)
         if owner_id is None:
             unknown.setdefault(event.summary or "(no title)")
         else:
@@ -95,21 +95,28 @@ def _wanted(events: list[CalendarEvent], now: datetime) -> tuple[set[_Key], list
     return wanted, list(unknown)
 
 
-def _people() -> dict[str, int | None]:
-    """Return owner ids by every name they go by; None where two people share one."""
+def _people() -> tuple[dict[str, int | None], dict[int, str]]:
+    """Return owner ids by every name they go by, None where two people share one; and back."""
     found: dict[str, int | None] = {}
+    own_names: dict[int, str] = {}
     for owner in Owner.objects.select_related("user"):
         names = {owner.name}
+        own_names[owner.pk] = owner.name.strip().casefold()
         if owner.user is not None:
             names |= {owner.user.username, owner.user.email, owner.user.get_full_name()}
         for name in {name.strip().casefold() for name in names} - {""}:
             found[name] = None if name in found else owner.pk
-    return found
+    return found, own_names
 
 
-def _owner_of(event: CalendarEvent, people: dict[str, int | None]) -> int | None:
+def _owner_of(
+    event: CalendarEvent, people: dict[str, int | None], own_names: dict[int, str]
+) -> int | None:
     named = [people.get(name.casefold()) for name in (*event.emails, event.summary)]
-    return next((owner_id for owner_id in named if owner_id is not None), None)
+    by_name = next((owner_id for owner_id in named if owner_id is not None), None)
+    # An id decides between people of one name, never against the name that people read.
+    is_of_that_name = own_names.get(event.owner_id or 0) == event.summary.casefold()
+    return event.owner_id if by_name is None and is_of_that_name else by_name
 
 
 def _imported(schedule: Schedule, now: datetime) -> Iterable[ScheduleOverride]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 MIDNIGHT = time(0)
+_INSTANT = timedelta(microseconds=1)
 
 Span = tuple[datetime, datetime]
 
@@ -25,7 +26,8 @@ class Layer:
     It covers from `hands_over_at` on `starts_on` until that time on `ends_on` (None: for good),
     only on `weekdays` (Monday 0; empty: all) and between the hours given (both None: all day;
     across midnight where `covers_until` is not later). A day's hours belong to the day on which
-    they begin.
+    they begin. Beside all that it counts only from `counts_from` until `counts_until`, the moments
+    at which it was put in its place and replaced there; None is for ever.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Layer:
     covers_from: time | None = None
     covers_until: time | None = None
     rests_on_holidays: bool = False
+    counts_from: datetime | None = None
+    counts_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,9 @@ def turns(rota: Rota, *, start: datetime, end: datetime) -> list[Turn]:
 def turn_span(layer: Layer, *, time_zone: str, at: datetime) -> Span | None:
     """Return the first and the last moment of the layer's turn that is under way at `at`."""
     at = at.astimezone(UTC)
-    for span, _ in _turns_of(layer, ZoneInfo(time_zone), at, at + timedelta(microseconds=1)):
+    if not _counted(layer, at, at + _INSTANT):
+        return None
+    for span, _ in _turns_of(layer, ZoneInfo(time_zone), at, at + _INSTANT):
         if span[0] <= at < span[1]:
             return span
     return None
@@ -140,14 +146,27 @@ def _sources(rota: Rota, start: datetime, end: datetime) -> Iterator[list[Turn]]
 def _covered(
     layer: Layer, zone: ZoneInfo, holidays: frozenset[date], start: datetime, end: datetime
 ) -> list[Turn]:
+    counted = _counted(layer, start, end)
+    if not counted:
+        return []
+    ((start, end),) = counted
     rests = layer.rests_on_holidays and bool(holidays)
     is_whole = not layer.weekdays and layer.covers_from is None and not rests
-    hours = None if is_whole else list(_hours(layer, zone, holidays, start, end))
+    hours = (
+        counted if is_whole else _common(counted, list(_hours(layer, zone, holidays, start, end)))
+    )
     return [
         Turn(owner_id, begins, ends, layer.name)
         for span, owner_id in _turns_of(layer, zone, start, end)
-        for begins, ends in ([span] if hours is None else _common(hours, [span]))
+        for begins, ends in _common(hours, [span])
     ]
+
+
+def _counted(layer: Layer, start: datetime, end: datetime) -> list[Span]:
+    """Return the part of the span in which the layer counts, as one span or none."""
+    begins = start if layer.counts_from is None else layer.counts_from.astimezone(UTC)
+    ends = end if layer.counts_until is None else layer.counts_until.astimezone(UTC)
+    return _common([(start, end)], [(begins, ends)])
 
 
 def _turns_of(

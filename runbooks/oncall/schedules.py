@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fleet.models import Owner
 from fleet.models.site import validate_time_zone
@@ -60,35 +61,35 @@ def set_rotation(
     covers_until: time | None = None,
     rests_on_holidays: bool = False,
 ) -> Rotation:
-    """Put a rotation at `position` (1 counts first), instead of the one there.
+    """Put a rotation at `position` (1 counts first), instead of the one there, from `now` on.
 
     Days and hours are the schedule's; both hours None means all day. Raises OnCallError.
     """
     _check_rotation(members, turn_days, weekdays)
     _check_bounds(starts_on, ends_on, covers_from, covers_until)
-    rotation, _ = schedule.rotations.update_or_create(
+    _make_room(schedule, position, now)
+    rotation = Rotation.objects.create(
+        schedule=schedule,
         position=position,
-        defaults={
-            "name": name,
-            "starts_on": starts_on,
-            "ends_on": ends_on,
-            "hands_over_at": hands_over_at,
-            "turn_days": turn_days,
-            "weekdays": sorted(set(weekdays)),
-            "covers_from": covers_from,
-            "covers_until": covers_until,
-            "rests_on_holidays": rests_on_holidays,
-        },
+        name=name,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        hands_over_at=hands_over_at,
+        turn_days=turn_days,
+        weekdays=sorted(set(weekdays)),
+        covers_from=covers_from,
+        covers_until=covers_until,
+        rests_on_holidays=rests_on_holidays,
+        counts_from=now,
     )
-    _set_members(rotation, members)
     write_down("schedule.rotation_set", schedule.slug, by=by, now=now, position=position)
-    return rotation
+    return _with_members(rotation, members)
 
 
 @transaction.atomic
 def remove_rotation(*, rotation: Rotation, by: User | None, now: datetime) -> None:
-    """Take a rotation out of its schedule; the layers below cover where it did."""
-    Rotation.objects.filter(pk=rotation.pk).delete()
+    """Take a rotation out of its schedule; from `now` on the layers below cover where it did."""
+    _end(Rotation.objects.filter(pk=rotation.pk), now)
     write_down(
         "schedule.rotation_removed",
         rotation.schedule.slug,
@@ -144,12 +145,25 @@ def _check_slug(slug: str, name: str) -> None:
         )
 
 
-def _set_members(rotation: Rotation, members: Sequence[Owner]) -> None:
-    rotation.members.all().delete()
+def _with_members(rotation: Rotation, members: Sequence[Owner]) -> Rotation:
     RotationMember.objects.bulk_create(
         RotationMember(rotation=rotation, owner=owner, position=place)
         for place, owner in enumerate(members, start=1)
     )
+    return rotation
+
+
+def _make_room(schedule: Schedule, position: int, now: datetime) -> None:
+    # Held until COMMIT, so that of two rotations for one place the second replaces the first.
+    Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
+    _end(schedule.rotations.filter(position=position), now)
+
+
+def _end(rotations: QuerySet[Rotation], now: datetime) -> None:
+    """Let those that stand count until `now`; what has never counted leaves nothing behind."""
+    standing = rotations.filter(counts_until__isnull=True)
+    standing.filter(counts_from__gte=now).delete()
+    standing.update(counts_until=now)
 
 
 def _check_bounds(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 
 from fleet.models import Owner
 from runbooks.models import PagingGroup, Rotation, RotationMember, Schedule, ScheduleOverride
@@ -42,7 +42,16 @@ class ShownTurn:
 
 def all_schedules() -> QuerySet[Schedule]:
     """Return every schedule, by name, with its rotations and their members."""
-    return Schedule.objects.prefetch_related("rotations__members__owner", "holidays")
+    standing = Rotation.objects.filter(counts_until__isnull=True)
+    return Schedule.objects.prefetch_related(
+        Prefetch("rotations", standing), "rotations__members__owner", "holidays"
+    )
+
+
+def rotations_of(schedule: Schedule) -> QuerySet[Rotation]:
+    """Return the rotations that stand, the one that counts first first, with their members."""
+    standing = schedule.rotations.filter(counts_until__isnull=True)
+    return standing.prefetch_related("members__owner")
 
 
 def schedule_named(slug: str) -> Schedule | None:
@@ -108,7 +117,12 @@ def rotas_of(schedules: Iterable[Schedule], *, start: datetime, end: datetime) -
     places = RotationMember.objects.filter(rotation__schedule__in=wanted).order_by("position")
     for rotation_id, owner_id in places.values_list("rotation_id", "owner_id"):
         members.setdefault(rotation_id, []).append(owner_id)
-    for rotation in Rotation.objects.filter(schedule__in=wanted).order_by("position", "pk"):
+    rotations = Rotation.objects.filter(
+        Q(counts_from__isnull=True) | Q(counts_from__lt=end),
+        Q(counts_until__isnull=True) | Q(counts_until__gt=start),
+        schedule__in=wanted,
+    )
+    for rotation in rotations.order_by("position", "pk"):
         layers[rotation.schedule_id].append(_layer(rotation, members.get(rotation.pk, [])))
     exceptions = ScheduleOverride.objects.filter(
         schedule__in=wanted, removed_at__isnull=True, starts_at__lt=end, ends_at__gt=start
@@ -132,7 +146,7 @@ def rotas_of(schedules: Iterable[Schedule], *, start: datetime, end: datetime) -
 
 def last_position(schedule: Schedule) -> int:
     """Return the position of the schedule's last rotation, 0 without any."""
-    return schedule.rotations.aggregate(last=Max("position"))["last"] or 0
+    return rotations_of(schedule).aggregate(last=Max("position"))["last"] or 0
 
 
 def _layer(rotation: Rotation, members: list[int]) -> Layer:
@@ -147,6 +161,8 @@ def _layer(rotation: Rotation, members: list[int]) -> Layer:
         covers_from=rotation.covers_from,
         covers_until=rotation.covers_until,
         rests_on_holidays=rotation.rests_on_holidays,
+        counts_from=rotation.counts_from,
+        counts_until=rotation.counts_until,
     )
 
 

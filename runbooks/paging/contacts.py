@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -18,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.models import Contact, Owner, Site
+from fleet.names import name_of
 from runbooks.paging.contact_input import ContactError, read_endpoint, read_label
 from runbooks.paging.contact_rows import (
     CHANGED,
@@ -31,6 +31,7 @@ from runbooks.paging.contact_rows import (
     write_down,
 )
 from runbooks.paging.outcome import Answer, Fate, describe, fate_of
+from runbooks.paging.own import own_facts
 from runbooks.paging.payload import PageFacts
 from runbooks.paging.people import WORKING
 from runbooks.paging.signature import new_secret
@@ -52,13 +53,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: A test page is about no site, and no runbook is pinned to it.
-_NOWHERE: Final[dict[str, Any]] = {
-    **dict.fromkeys(["site_slug", "site_name", "site_time_zone", "site_place"], ""),
-    **dict.fromkeys(["site_owner_name", "node_role", "runbook_slug", "runbook_title"], ""),
-    **{"runbook_hash": "", "runbook_version": 0, "node_name": None},
-    **{"first_steps": (), "next_at": None, "next_who": ()},
-}
 #: How long pages carry the old signature too.
 ROTATION = timedelta(hours=24)
 
@@ -206,7 +200,8 @@ def send_test_page(*, contact: Contact, by: User | None, now: datetime) -> Answe
         timeout_seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS,
         allowed=settings.HEARTHWATCH_PAGE_HOSTS,
     )
-    logger.info("contact.tested", extra={"contact_id": current.pk, "outcome": describe(answer)})
+    said = describe(answer, kind=current.kind)
+    logger.info("contact.tested", extra={"contact_id": current.pk, "outcome": said})
     _note_test(current, answer, by, now)
     return answer
 
@@ -220,7 +215,10 @@ def _note_test(contact: Contact, answer: Answer, by: User | None, now: datetime)
     """
     fate = fate_of(answer)
     has_passed = fate is Fate.SENT
-    tested: dict[str, object] = {"last_test_at": now, "last_test_outcome": _outcome(answer)}
+    tested: dict[str, object] = {
+        "last_test_at": now,
+        "last_test_outcome": _outcome(contact, answer),
+    }
     if has_passed:
         tested |= {"tested_at": now, "disabled_reason": ""}
     elif fate is Fate.GONE:
@@ -234,32 +232,23 @@ def _note_test(contact: Contact, answer: Answer, by: User | None, now: datetime)
         _take_over(replaced, contact, tested)
 
 
-def _outcome(answer: Answer) -> str:
+def _outcome(contact: Contact, answer: Answer) -> str:
+    said = describe(answer, kind=contact.kind)
     if fate_of(answer) is Fate.SENT:
-        return f"The test page got through ({describe(answer)})."
-    return f"The test page did not get through: {describe(answer)}"[:300]
+        return f"The test page got through ({said})."
+    return f"The test page did not get through: {said}"[:300]
 
 
 def _test_facts(contact: Contact, by: User | None, now: datetime) -> PageFacts:
-    who = (by.get_full_name() or by.get_username()) if by is not None else "The command line"
-    return PageFacts(
-        base_url=settings.HEARTHWATCH_BASE_URL,
+    who = name_of(by) if by is not None else "The command line"
+    return own_facts(
+        purpose="test",
         page_id=f"msg_{uuid4().hex}",
-        reason=f"{who} tests this contact",
-        step=1,
-        attempt=1,
         owner_name=contact.owner.name,
-        alert_id=0,
-        severity=3,
-        kind="contact.test",
+        reason=f"{who} tests this contact",
         summary=f"Test page for {contact.owner.name} by {contact.label}, asked for by {who}. "
         "Nothing is wrong and nothing is to be done.",
-        condition="firing",
-        began_at=now,
-        opened_at=now,
-        evidence={},
-        purpose="test",
-        **_NOWHERE,
+        now=now,
     )
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.models import Contact
+from fleet.names import name_of
 from fleet.queue import Job, enqueue_on_commit
 from runbooks.models import Alert, AlertEvent, Escalation, Page
 from runbooks.paging.outbox import queue_page
@@ -53,12 +54,13 @@ def redeliver_page(*, page: Page, by: User, now: datetime) -> Page:
     enqueue_on_commit(Job.DELIVER_PAGES)
     logger.info("page.redelivered", extra={"page": str(page.pk), "user_id": by.pk})
     current.refresh_from_db()
-    name = by.get_full_name() or by.get_username()
     write_entry(
         alert=alert,
         kind=AlertEvent.Kind.REDELIVERED,
-        sentence=f"{name} had the page to {current.owner.name} by {current.contact.label} sent "
-        "once more.",
+        sentence=(
+            f"{name_of(by)} had the page to {current.owner.name} by {current.contact.label} "
+            "sent once more."
+        ),
         now=now,
         actor=by,
     )

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
 
-from runbooks.models import Alert, Escalation, Page, RunbookVersion
+from fleet.names import name_of
+from runbooks.models import Alert, Page, RunbookVersion
 from runbooks.paging.links import token_for
 from runbooks.paging.payload import FIRST_STEPS, PageFacts
-from runbooks.paging.people import owners_meant
+
+
+@dataclass(frozen=True, slots=True)
+class NextMove:
+    """When an alert pages next if nobody answers, and whom; nobody where none can be reached."""
+
+    at: datetime
+    who: tuple[str, ...]
+
+
+#: What comes next for an alert, as things stand at a time; None where nothing does. Whom to page
+#: is decided above this room, so the doors bring it: `runbooks.escalation.upcoming.next_move`.
+NextOf = Callable[[Alert, datetime], NextMove | None]
 
 
 def webhook_id(page: Page) -> str:
@@ -32,12 +45,12 @@ def page_by_webhook_id(webhook_id: str) -> Page | None:
     return page if page is not None and webhook_id == f"msg_{page.pk.hex}" else None
 
 
-def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> PageFacts:
+def facts_of(
+    page: Page, *, at: datetime, next_of: NextOf, companions: Sequence[Page] = ()
+) -> PageFacts:
     """Return what a page of `leases.page_to_send` says at `at`, with those in its request."""
-    alert = page.alert
-    site = alert.site
-    version = alert.runbook_version
-    next_at, next_who = _next_step(alert, at)
+    alert, site, version = page.alert, page.alert.site, page.alert.runbook_version
+    move = next_of(alert, at)
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -65,11 +78,11 @@ def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> Pa
         runbook_version=version.number,
         runbook_hash=version.content_hash,
         first_steps=_first_steps(version),
-        next_at=next_at,
-        next_who=next_who,
+        next_at=move.at if move else None,
+        next_who=move.who if move else (),
         purpose=page.purpose,
         ack_url=_link(page, at),
-        bundled=tuple(facts_of(one, at=at) for one in companions),
+        bundled=tuple(facts_of(one, at=at, next_of=next_of) for one in companions),
         acknowledged_by=_holder(alert),
     )
 
@@ -99,19 +112,5 @@ def _link(page: Page, at: datetime) -> str:
 def _holder(alert: Alert) -> str:
     user = alert.acknowledged_by
     if user is not None:
-        return user.get_full_name() or user.get_username()
+        return name_of(user)
     return alert.acknowledged_owner.name if alert.acknowledged_owner else ""
-
-
-def _next_step(alert: Alert, at: datetime) -> tuple[datetime | None, Sequence[str]]:
-    """Return when the next step is due and whom it names, as things stand now."""
-    try:
-        escalation = alert.escalation
-    except ObjectDoesNotExist:
-        return None, []
-    steps = alert.policy_version.steps
-    if escalation.state != Escalation.State.RUNNING or escalation.step_index >= len(steps):
-        return None, []
-    words = steps[escalation.step_index]["notify"]
-    names = [owner.name for owner in owners_meant(words, site=alert.site, at=at)]
-    return escalation.next_due_at, names

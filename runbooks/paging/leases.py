@@ -224,8 +224,7 @@ def _with_all_it_says(pages: QuerySet[Page]) -> QuerySet[Page]:
         "alert__site__owner",
         "alert__node",
         "alert__runbook_version__runbook",
-        "alert__policy_version",
-        "alert__escalation",
+        "alert__escalation__policy_version",
         "alert__acknowledged_by",
         "alert__acknowledged_owner",
     )

@@ -58,6 +58,7 @@ def page_of(token: str, *, now: datetime) -> Page:
             "alert__acknowledged_by",
             "alert__acknowledged_owner",
             "alert__closed_by",
+            "alert__closed_owner",
             "alert__runbook_version__runbook",
         )
         .first()

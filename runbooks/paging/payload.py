@@ -75,7 +75,8 @@ class PageFacts:
     first_steps: Sequence[str]
     next_at: datetime | None
     next_who: Sequence[str]
-    #: `page`, `acknowledged`, `resolved`, or `test` for a contact's test page.
+    #: `page`, `acknowledged`, `resolved`; about no alert are `test`, a contact's test page, and
+    #: `trouble` and `recovered`, which tell of the pager itself.
     purpose: str = "page"
     #: Where the one who is paged acknowledges without signing on; empty where there is no link.
     ack_url: str = ""
@@ -83,6 +84,11 @@ class PageFacts:
     bundled: tuple[PageFacts, ...] = ()
     #: Who has it, where somebody does.
     acknowledged_by: str = ""
+
+    @property
+    def is_about_an_alert(self) -> bool:
+        """Whether there is an alert, with a page of its own, that it tells of."""
+        return self.purpose not in ("test", "trouble", "recovered")
 
 
 def render_body(facts: PageFacts, *, at: datetime) -> bytes:

@@ -48,7 +48,10 @@ def record_answer(
     was cancelled meanwhile stays cancelled, whatever the receiver said. `companions` travelled in
     the same request and share its answer.
     """
-    next_attempt_at = now + retry_delay(answer, attempts_made=page.attempts_made, now=now, rng=rng)
+    give_up_at = min(one.give_up_at for one in (*companions, page))
+    next_attempt_at = now + retry_delay(
+        answer, attempts_made=page.attempts_made, now=now, give_up_at=give_up_at, rng=rng
+    )
     is_untied = bool(companions) and is_content_refused(answer)
     fates = []
     # Each page in a transaction of its own: one over many alerts could wait in a circle with
@@ -125,7 +128,7 @@ def _mark_sent(page: Page, answer: Answer, others: int, now: datetime) -> None:
 
 
 def _sent_sentence(page: Page, answer: Answer, others: int) -> str:
-    how = f"({_attempts(page)}, {describe(answer)})"
+    how = f"({_attempts(page)}, {_describe(page, answer)})"
     if page.purpose != Page.Purpose.PAGE:
         told = _TOLD[Page.Purpose(page.purpose)]
         return f"{page.contact.label} of {page.owner.name} {told} {how}."
@@ -140,11 +143,15 @@ def _mark_for_retry(page: Page, answer: Answer, next_attempt_at: datetime) -> No
         state=Page.State.PENDING,
         next_attempt_at=next_attempt_at,
         last_status=answer.status,
-        last_error=clip(describe(answer), 300),
+        last_error=clip(_describe(page, answer), 300),
     )
     logger.warning(
         "page.attempt_failed",
-        extra={"page": str(page.pk), "attempt": page.attempts_made, "outcome": describe(answer)},
+        extra={
+            "page": str(page.pk),
+            "attempt": page.attempts_made,
+            "outcome": _describe(page, answer),
+        },
     )
 
 
@@ -156,9 +163,11 @@ def _untie(page: Page, answer: Answer, now: datetime) -> None:
         bundle=None,
         next_attempt_at=now,
         last_status=answer.status,
-        last_error=clip(describe(answer), 300),
+        last_error=clip(_describe(page, answer), 300),
     )
-    logger.warning("bundle.refused", extra={"page": str(page.pk), "outcome": describe(answer)})
+    logger.warning(
+        "bundle.refused", extra={"page": str(page.pk), "outcome": _describe(page, answer)}
+    )
 
 
 def _switch_off(contact: Contact, now: datetime) -> None:
@@ -171,7 +180,7 @@ def _switch_off(contact: Contact, now: datetime) -> None:
 def _bury(page: Page, answer: Answer, now: datetime) -> None:
     """Mark the page dead; page the owner's next contact, or have the next step taken now."""
     escalation = lock_escalation(page)
-    outcome = describe(answer)
+    outcome = _describe(page, answer)
     if not leases.settle(
         page,
         state=Page.State.DEAD,
@@ -190,6 +199,10 @@ def _bury(page: Page, answer: Answer, now: datetime) -> None:
         ),
         now=now,
     )
+
+
+def _describe(page: Page, answer: Answer) -> str:
+    return describe(answer, kind=page.contact.kind)
 
 
 def _attempts(page: Page) -> str:

@@ -17,7 +17,7 @@ from fleet.models import Contact
 from runbooks.models import Page
 from runbooks.paging import leases
 from runbooks.paging.courier import Flight, fly
-from runbooks.paging.facts import facts_of
+from runbooks.paging.facts import NextOf, facts_of
 from runbooks.paging.outbox import cancel_pages, queue_page
 from runbooks.paging.outcome import Answer, Fate
 from runbooks.paging.record import give_up, record_answer
@@ -44,6 +44,7 @@ class Delivery:
 def deliver_due_pages(
     *,
     now: datetime,
+    next_of: NextOf,
     limit: int = 50,
     rng: random.Random | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -51,9 +52,11 @@ def deliver_due_pages(
 ) -> Delivery:
     """Deliver the pages that are due at `now` or become due meanwhile, in at most `limit` requests.
 
-    `rng` spreads the retries; `clock` tells the seconds that pass during the call.
+    `next_of` tells what a page says comes next; `rng` spreads the retries; `clock` tells the
+    seconds that pass during the call.
     """
-    delivery_round = _Round(now, limit, rng or random.SystemRandom(), clock, should_stop)
+    spread = rng or random.SystemRandom()
+    delivery_round = _Round(now, next_of, limit, spread, clock, should_stop)
     fly(delivery_round.next_flight)
     return Delivery(delivery_round.sent, delivery_round.failed, delivery_round.cancelled)
 
@@ -64,6 +67,7 @@ class _Round:
     def __init__(
         self,
         now: datetime,
+        next_of: NextOf,
         limit: int,
         rng: random.Random,
         clock: Callable[[], float],
@@ -71,6 +75,7 @@ class _Round:
     ) -> None:
         self.sent = self.failed = self.cancelled = 0
         self._now = now
+        self._next_of = next_of
         self._left = limit
         self._rng = rng
         self._clock = clock
@@ -136,7 +141,7 @@ class _Round:
     ) -> Callable[[], Answer]:
         return partial(
             TRANSPORTS[page.contact.kind],
-            facts_of(page, at=now, companions=companions),
+            facts_of(page, at=now, next_of=self._next_of, companions=companions),
             endpoint=endpoint_of(page.contact, now),
             at=now,
             timeout_seconds=self._timeout.total_seconds(),

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from runbooks.models import Alert, Suppression
 from runbooks.suppression.causes import (
@@ -36,6 +37,7 @@ from runbooks.suppression.records import Change, write_changes
 #: So many alerts are settled in one transaction.
 _AT_ONCE = 2_000
 
+Response = Alert.Response
 Inhibitions = Mapping[int, Sequence[Hold]]
 
 
@@ -164,11 +166,16 @@ def _may_need_mending() -> bool:
     return topological_sources().exists() or held.exists()
 
 
+@transaction.atomic
 def _forget_closed(now: datetime) -> None:
     """End what held back an alert that has closed since; its timeline has ended."""
-    closed = Alert.objects.filter(response=Alert.Response.CLOSED)
-    held = Suppression.objects.filter(ended_at__isnull=True, alert__in=closed)
-    ids = set(held.values_list("alert_id", flat=True))
+    held = Suppression.objects.filter(ended_at__isnull=True)
+    closed = Alert.objects.filter(
+        Exists(held.filter(alert=OuterRef("pk"))), response=Response.CLOSED
+    )
+    # Alerts before what hangs on them, as everybody locks; those in use wait for the next cycle.
+    locked = closed.select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk")
+    ids = list(locked.values_list("pk", flat=True))
     if ids:
-        Suppression.objects.filter(ended_at__isnull=True, alert__in=ids).update(ended_at=now)
-        closed.filter(pk__in=ids, is_suppressed=True).update(is_suppressed=False)
+        held.filter(alert__in=ids).update(ended_at=now)
+        Alert.objects.filter(pk__in=ids, is_suppressed=True).update(is_suppressed=False)

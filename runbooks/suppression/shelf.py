@@ -11,8 +11,9 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from fleet.names import name_of
 from runbooks.models import Alert, AlertEvent, Suppression
-from runbooks.paging.timeline import write_entry
+from runbooks.paging.timeline import CHANGES_BEFORE_THE_END, Channel, news_since, write_entry
 from runbooks.suppression.causes import SHELF
 from runbooks.suppression.cycle import settle_planned
 from runbooks.suppression.errors import ShelfError
@@ -31,36 +32,46 @@ def shelve_alert(
     reason: str,
     now: datetime,
     client_action_id: str | None = None,
+    channel: Channel = Channel.BROWSER,
+    seen_revision: int | None = None,
 ) -> None:
     """Set an open alert aside until then: it stays as it is, and pages nobody.
 
     One that is on the shelf already gets the new end and reason. Sent twice with the same
-    `client_action_id`, it happens once. Raises ShelfError, which changes nothing.
+    `client_action_id`, it happens once. Raises ShelfError, which changes nothing: `alert_moved`
+    where something that matters happened since the revision that `by` saw.
     """
     current = _locked(alert)
     if _is_repeated(current, client_action_id):
         return
     if current.response == Alert.Response.CLOSED:
         raise ShelfError("alert_closed", f"A-{alert.pk} is closed and pages nobody any more.")
+    _refuse_stale(current, by, seen_revision)
     reason = _checked(until, reason, now)
     _put_on_shelf(current, by, until, reason, now)
     write_entry(
         alert=current,
         kind=AlertEvent.Kind.SUPPRESSED,
         sentence=(
-            f"{_name(by)} put it on the shelf until {until:%F %H:%M} UTC: {reason.rstrip('.')}. "
+            f"{name_of(by)} put it on the shelf until {until:%F %H:%M} UTC: {reason.rstrip('.')}. "
             "Nobody is paged."
         ),
         now=now,
         actor=by,
         client_action_id=client_action_id,
+        channel=channel,
     )
     settle_planned(alert_ids=[alert.pk], now=now)
 
 
 @transaction.atomic
 def unshelve_alert(
-    *, alert: Alert, by: User, now: datetime, client_action_id: str | None = None
+    *,
+    alert: Alert,
+    by: User,
+    now: datetime,
+    client_action_id: str | None = None,
+    channel: Channel = Channel.BROWSER,
 ) -> None:
     """Take it from the shelf; unless something else holds it back, paging goes on.
 
@@ -79,12 +90,26 @@ def unshelve_alert(
     write_entry(
         alert=current,
         kind=AlertEvent.Kind.SUPPRESSION_ENDED,
-        sentence=f"{_name(by)} took it from the shelf.",
+        sentence=f"{name_of(by)} took it from the shelf.",
         now=now,
         actor=by,
         client_action_id=client_action_id,
+        channel=channel,
     )
     settle_planned(alert_ids=[alert.pk], now=now)
+
+
+def _refuse_stale(alert: Alert, by: User, seen_revision: int | None) -> None:
+    if seen_revision is None:
+        return
+    seen = {alert.pk: seen_revision}
+    news = news_since(seen, alerts=[alert], by=by, matters=CHANGES_BEFORE_THE_END)
+    if alert.pk in news:
+        raise ShelfError(
+            "alert_moved",
+            f"A-{alert.pk} changed since you looked: {news[alert.pk].rstrip('.')}. It was not put "
+            "on the shelf; look again and decide anew.",
+        )
 
 
 def _put_on_shelf(alert: Alert, by: User, until: datetime, reason: str, now: datetime) -> None:
@@ -130,7 +155,3 @@ def _checked(until: datetime, reason: str, now: datetime) -> str:
             f"The shelf holds an alert at most {LONGEST_SHELF.days} days; choose an earlier end.",
         )
     return reason
-
-
-def _name(user: User) -> str:
-    return user.get_full_name() or user.get_username()

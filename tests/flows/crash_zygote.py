@@ -23,6 +23,7 @@ from django.contrib.auth.models import User  # noqa: E402
 
 from fleet.management.commands.sweep import deciding_stages  # noqa: E402
 from runbooks.alerts.services import acknowledge_alert  # noqa: E402
+from runbooks.escalation.services import next_move  # noqa: E402
 from runbooks.models import Alert  # noqa: E402
 from runbooks.paging.services import deliver_due_pages  # noqa: E402
 
@@ -77,7 +78,7 @@ def work(order: dict[str, Any]) -> NoReturn:
         os._exit(0)
     for stage in deciding_stages():
         stage.run(now)
-    deliver_due_pages(now=now, clock=lambda: 0.0)
+    deliver_due_pages(now=now, next_of=next_move, clock=lambda: 0.0)
     os._exit(0)
 
 

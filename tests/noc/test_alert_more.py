@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
-from runbooks.alerts.services import acknowledge_alert
+from runbooks.alerts.services import acknowledge_alert, close_alert
+from runbooks.escalation.services import next_move
 from runbooks.models import Alert, AlertEvent, Escalation, Page, StormMember, Suppression
 from runbooks.paging.services import deliver_due_pages
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user
@@ -69,6 +71,21 @@ def test_passing_on_to_nobody_asks_for_a_person(to: str) -> None:
     status, page = act(hot_alert(), "pass-on", make_user("operator"), to=to)
     assert status == 422
     assert "Choose a person first; nothing was done." in page
+
+
+def test_choosing_a_person_begins_at_the_people_one_may_see() -> None:
+    alert = hot_alert()
+    stranger = make_contact(owner=make_owner(name="Far Away")).owner
+    make_site(owner=stranger)
+    operator = make_user("operator", site=alert.site)
+    shown = signed_in(operator).get(reverse("noc:alert", args=[alert.pk])).content.decode()
+    assert f'<option value="{alert.site.owner_id}">' in shown
+    assert "Far Away" not in shown
+    status, page = act(alert, "pass-on", operator, to=stranger.pk)
+    assert status == 422
+    assert "Choose a person first; nothing was done." in page
+    assert "Far Away" not in page
+    assert not Page.objects.filter(owner=stranger).exists()
 
 
 def test_only_people_who_can_be_paged_are_offered() -> None:
@@ -174,7 +191,7 @@ def test_pages_that_were_to_go_out_are_cancelled_by_the_shelf() -> None:
     alert = hot_alert()
     act(alert, "shelve", make_user("operator"), hours=1, shelf_reason="known")
     assert set(Page.objects.values_list("state", flat=True)) == {Page.State.CANCELLED}
-    assert deliver_due_pages(now=NOW).sent == 0
+    assert deliver_due_pages(now=NOW, next_of=next_move).sent == 0
 
 
 def test_a_screen_that_missed_a_change_that_matters_is_told_and_changes_nothing() -> None:
@@ -187,3 +204,29 @@ def test_a_screen_that_missed_a_change_that_matters_is_told_and_changes_nothing(
     assert 'role="alert"' in page
     alert.refresh_from_db()
     assert alert.response == Alert.Response.ACKNOWLEDGED
+
+
+def test_a_shelf_that_missed_a_change_that_matters_takes_nothing() -> None:
+    alert = hot_alert()
+    seen = Alert.objects.get(pk=alert.pk).revision
+    acknowledge_alert(alert=alert, by=make_user("operator", first_name="Anne"), now=NOW)
+    said = {"hours": 1, "shelf_reason": "known", "seen_revision": seen}
+    status, page = act(alert, "shelve", make_user("operator"), **said)
+    assert (status, Suppression.objects.count()) == (409, 0)
+    assert "changed since you looked: Anne took it" in page
+
+
+def test_an_owner_without_an_account_is_shown_as_who_closed_it() -> None:
+    alert = hot_alert()
+    close_alert(
+        alert=alert,
+        by=None,
+        owner=make_owner(name="Ken Mori"),
+        reason="Fan replaced.",
+        now=NOW,
+        channel=AlertEvent.Channel.LINK,
+    )
+    page = signed_in(make_user("operator")).get(reverse("noc:alert", args=[alert.pk]))
+    text = " ".join(page.content.decode().split())
+    assert re.search(r"Closed <time.*?> ago by Ken Mori: Fan replaced", text)
+    assert "<b>Ken Mori</b>: Closed: Fan replaced." in text

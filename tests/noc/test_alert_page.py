@@ -218,7 +218,7 @@ def test_the_ladder_says_who_was_paged_what_came_of_it_and_who_is_next() -> None
     Page.objects.update(state=Page.State.SENT, last_status=204, attempts_made=1)
     page = " ".join(page_of(alert).split())
     assert f"Paged <b>{alert.site.owner}</b>" in page
-    assert "Delivered (204), no answer." in page
+    assert "Delivered (HTTP 204), no answer." in page
     assert f"Pages {backup.name} <time" in page
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from fleet.models import Contact
 from fleet.noc.delivery_board import ROWS, latency_words
 from runbooks.models import Alert, AlertEvent, Page, PageAttempt
 from tests.factories import make_contact, make_owner, make_site, make_user
@@ -81,7 +82,7 @@ def test_a_dead_letter_stands_first_with_what_was_answered(alert: Alert) -> None
     page = page_for(make_user("operator"))
     assert "1 page is dead" in page
     assert "<b>Ken Mori</b> by phone" in page
-    assert "status 500 in 212 ms" in page
+    assert "HTTP 500 in 212 ms" in page
     assert "&lt;h1&gt;Oops&lt;/h1&gt; key=•••" in page
     assert "Redeliver" in page
 
@@ -96,7 +97,7 @@ def test_a_page_that_arrived_says_how_long_it_took(alert: Alert) -> None:
         receipt="delivered",
     )
     log = page_for(make_user("viewer"), "?state=sent")
-    assert "Taken after 340 ms, status 200; delivered to the phone" in log
+    assert "Taken after 340 ms, HTTP 200; delivered to the phone" in log
     assert "Redeliver" not in log
 
 
@@ -201,3 +202,9 @@ def test_a_long_log_is_turned_sheet_by_sheet_at_the_same_cost(alert: Alert) -> N
     assert len(many) == len(few)
     assert "1 of 2" in first
     assert "2 of 2" in page_for(viewer, "?state=dead&sheet=2")
+
+
+def test_a_mail_that_arrived_reads_as_mail(alert: Alert) -> None:
+    Contact.objects.update(kind="email", url="mailto:ana@example.org", tested_at=NOW)
+    Page.objects.update(state=Page.State.SENT, last_status=250, sent_at=NOW)
+    assert "SMTP 250" in page_for(make_user("viewer"), "?state=")

@@ -14,6 +14,7 @@ from hypothesis.extra.django import TestCase
 
 from fleet.models import Contact
 from runbooks.alerts.services import acknowledge_alert, close_alert
+from runbooks.escalation.services import next_move
 from runbooks.models import Page
 from runbooks.paging.facts import facts_of, webhook_id
 from runbooks.paging.leases import claim_page, page_to_send
@@ -159,7 +160,7 @@ def test_our_own_page_sent_back_to_us_acknowledges_nothing() -> None:
     assert claimed is not None
     page = page_to_send(claimed)
     assert page is not None
-    body = render_body(facts_of(page, at=now()), at=now())
+    body = render_body(facts_of(page, at=now(), next_of=next_move), at=now())
     answer = ask(
         page,
         "acknowledge",

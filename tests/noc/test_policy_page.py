@@ -284,6 +284,19 @@ def test_garbage_in_the_form_is_read_without_a_fall() -> None:
     assert form.steps[0].words == ("x",)
 
 
+@pytest.mark.parametrize("count", ["11", "9" * 5_000, "²", "-1", "x", ""])
+def test_steps_without_a_good_number_publish_nothing_instead_of_a_part(
+    standard: EscalationPolicy, count: str
+) -> None:
+    said = said_by(standard) | {"steps": count}
+    answer = signed_in(make_user("engineer")).post(
+        reverse("noc:policy-edit", args=[standard.slug]), said
+    )
+    assert answer.status_code == 422
+    assert "A policy has at most 10 steps" in answer.content.decode()
+    assert newest().number == 2
+
+
 def test_hours_without_days_mean_every_day() -> None:
     said = QueryDict("steps=1&repeat=0&minutes-1=5&notify-1=site_owner&from-1=22:00&until-1=06:00")
     (step,) = edition_of(read_form(said))["steps"]

@@ -320,6 +320,19 @@ def test_closing_several_that_fire_needs_a_reason() -> None:
     assert "2 alerts closed." in page
 
 
+def test_of_several_the_one_that_another_took_meanwhile_is_not_closed() -> None:
+    make_library()
+    alerts = [make_alert(), make_alert()]
+    user = make_user("operator")
+    shown = signed_in(user).get(reverse("noc:alerts")).content.decode()
+    assert f'name="seen_{alerts[0].pk}" value="1" form="bulk"' in shown
+    acknowledge_alert(alert=alerts[0], by=make_user("operator", first_name="Anne"), now=NOW)
+    seen = {f"seen_{alert.pk}": "1" for alert in alerts}
+    _, page = chosen(user, alerts, act="close", reason="fire drill", **seen)
+    assert "1 alert closed." in page
+    assert f"A-{alerts[0].pk} changed since you looked: Anne took it" in page
+
+
 def test_acting_on_nothing_says_how_to_choose() -> None:
     _, page = chosen(make_user("operator"), [])
     assert "Choose alerts first" in page

@@ -206,6 +206,18 @@ def test_the_turns_are_taken_away_as_a_calendar(europe: Schedule) -> None:
     assert str(events[0]["SUMMARY"]) == "Anne Roux"
 
 
+@pytest.mark.parametrize(
+    ("role", "is_told"), [("viewer", False), ("operator", False), ("engineer", True)]
+)
+def test_only_who_may_change_schedules_is_told_the_addresses(
+    europe: Schedule, people: tuple[Owner, Owner], role: str, is_told: bool
+) -> None:
+    Owner.objects.filter(pk=people[0].pk).update(user=make_user(email="anne@example.org"))
+    address = reverse("noc:schedule-calendar", args=["europe"])
+    text = signed_in(make_user(role)).get(address).content.decode()
+    assert ("anne@example.org" in text) is is_told
+
+
 def test_a_rotation_is_set_with_its_people_in_order(people: tuple[Owner, Owner]) -> None:
     europe = make_schedule(slug="europe", name="Europe", time_zone="Europe/Paris")
     page = page_for(make_user("engineer"))

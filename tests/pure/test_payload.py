@@ -21,6 +21,7 @@ from runbooks.paging.payload import (
 from tests.page_facts import NOON, bundle_facts, contact_test_facts, page_facts
 
 TOKYO = timezone(timedelta(hours=9))
+HOUR = timedelta(hours=1)
 
 
 def rendered(at: datetime = NOON, **overrides: Any) -> Any:
@@ -238,6 +239,7 @@ def delay_after() -> Callable[..., float]:
             Answer(status=503, retry_after=retry_after),
             attempts_made=attempts_made,
             now=NOON,
+            give_up_at=NOON + HOUR,
             rng=random.Random(seed),
         ).total_seconds()
 
@@ -276,7 +278,44 @@ def test_retry_after_counts_between_the_scheduled_delay_and_twice_it(
 
 @given(header=st.text(max_size=40), attempt=st.integers(1, 20))
 def test_no_retry_after_can_silence_a_page_or_break_the_pager(header: str, attempt: int) -> None:
-    answer = Answer(status=429, retry_after=header)
-    delay = retry_delay(answer, attempts_made=attempt, now=NOON, rng=random.Random(1))
+    answer = Answer(status=503, retry_after=header)
+    delay = retry_delay(
+        answer, attempts_made=attempt, now=NOON, give_up_at=NOON + HOUR, rng=random.Random(1)
+    )
     base = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS)) - 1]
     assert 0.8 * base <= delay.total_seconds() <= 2 * base
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds_left", "least", "most"),
+    [
+        ("", 300, 60, 72),
+        ("soon", 300, 60, 72),
+        # A minute would be past the end of the step: better another attempt than none.
+        ("", 60, 4, 6),
+        # It says itself for how long.
+        ("7", 300, 7, 7),
+    ],
+)
+def test_a_receiver_with_too_many_requests_is_spared_a_minute(
+    retry_after: str, seconds_left: int, least: float, most: float
+) -> None:
+    delays = [
+        retry_delay(
+            Answer(status=429, retry_after=retry_after),
+            attempts_made=1,
+            now=NOON,
+            give_up_at=NOON + timedelta(seconds=seconds_left),
+            rng=random.Random(seed),
+        ).total_seconds()
+        for seed in range(100)
+    ]
+    assert least <= min(delays) <= max(delays) <= most
+
+
+def test_after_many_attempts_a_busy_receiver_is_spared_as_long_as_any_other() -> None:
+    answer = Answer(status=429)
+    delay = retry_delay(
+        answer, attempts_made=9, now=NOON, give_up_at=NOON + HOUR, rng=random.Random(1)
+    )
+    assert 96 <= delay.total_seconds() <= 144

@@ -29,14 +29,14 @@ def make_schedule(**overrides: Any) -> Schedule:
 
 
 def make_rotation(schedule: Schedule, *members: Owner, **overrides: Any) -> Rotation:
-    """Make a weekly rotation that hands over on Mondays at 09:00, begun long ago."""
+    """Make a weekly rotation that hands over on Mondays at 09:00, set long ago."""
     fields: dict[str, Any] = {
         "position": 1,
         "name": "Weeks",
         "starts_on": MONDAY - timedelta(days=7 * 4 * len(members)),
         "hands_over_at": time(9),
         "by": None,
-        "now": NOON,
+        "now": NOON - timedelta(days=30),
     }
     return set_rotation(schedule=schedule, members=members, **(fields | overrides))
 

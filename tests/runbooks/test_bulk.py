@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.runbooks.world import (
     kinds_of,
     make_alert,
     make_finding,
+    revise,
     run,
     seconds,
 )
@@ -189,3 +191,56 @@ def test_t11_receivers_that_keep_a_state_are_told_of_each(site: Site, ana: Any) 
         ("resolved", chosen[0]),
         ("resolved", chosen[1]),
     ]
+
+
+def revisions(alert_ids: list[int]) -> dict[int, int]:
+    return dict(Alert.objects.filter(pk__in=alert_ids).values_list("pk", "revision"))
+
+
+def test_t11_what_got_worse_since_somebody_looked_is_left_and_told(site: Site, ana: Any) -> None:
+    worse, same = make_finding(site=site, severity=3), make_finding(site=site)
+    run(NOON)
+    chosen = [alert_of(finding).pk for finding in (worse, same)]
+    seen = revisions(chosen)
+    revise(worse, severity=1)
+    run(LATER)
+    for act in (acknowledge_alerts, partial(close_alerts, reason="Known.")):
+        outcome = act(alert_ids=chosen, by=ana, now=LATER, seen_revisions=seen)
+        assert [pk for pk, _ in outcome.refused] == chosen[:1]
+        assert f"A-{chosen[0]} changed since you looked" in outcome.refused[0][1]
+    assert responses(chosen) == [Response.UNACKNOWLEDGED, Response.CLOSED]
+
+
+def test_t11_what_another_took_since_somebody_looked_is_not_closed(site: Site, ana: Any) -> None:
+    chosen = alerts_at(site, 2)
+    seen = revisions(chosen)
+    acknowledge_alert(alert=Alert.objects.get(pk=chosen[0]), by=make_user(), now=NOON)
+    outcome = close_alerts(
+        alert_ids=chosen, by=ana, reason="Known.", now=LATER, seen_revisions=seen
+    )
+    assert (outcome.done, [pk for pk, _ in outcome.refused]) == (1, chosen[:1])
+    assert responses(chosen) == [Response.ACKNOWLEDGED, Response.CLOSED]
+
+
+def test_t11_ones_own_act_before_is_no_news(site: Site, ana: Any) -> None:
+    chosen = alerts_at(site, 2)
+    seen = revisions(chosen)
+    acknowledge_alerts(alert_ids=chosen, by=ana, now=NOON)
+    outcome = close_alerts(
+        alert_ids=chosen, by=ana, reason="Known.", now=LATER, seen_revisions=seen
+    )
+    assert (outcome.done, outcome.refused) == (2, [])
+
+
+def test_t11_many_stale_ones_cost_no_more_statements_than_one(site: Site, ana: Any) -> None:
+    one, many = alerts_at(site, 1), alerts_at(site, 8)
+    other = make_user(Membership.Role.OPERATOR)
+    counts = []
+    for chosen in (one, many):
+        seen = revisions(chosen)
+        acknowledge_alerts(alert_ids=chosen, by=other, now=NOON)
+        with CaptureQueriesContext(connection) as asked:
+            close_alerts(alert_ids=chosen, by=ana, reason="x", now=LATER, seen_revisions=seen)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+    assert responses(many) == [Response.ACKNOWLEDGED] * 8

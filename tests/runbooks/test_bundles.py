@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from fleet.models import Contact
 from runbooks.alerts.services import acknowledge_alert
-from runbooks.escalation.services import advance_due_escalations
+from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.models import Alert, Escalation, Page
 from runbooks.paging.leases import claim_page
 from runbooks.paging.services import deliver_due_pages, queue_page
@@ -50,7 +50,7 @@ def storm(
 
 def after_the_single_pages(receiver: Receiver, *replies: Reply) -> None:
     """Deliver the two single pages, then let the receiver answer like this."""
-    deliver_due_pages(now=NOON, limit=2, rng=random.Random(1), clock=lambda: 0.0)
+    deliver_due_pages(now=NOON, next_of=next_move, limit=2, rng=random.Random(1), clock=lambda: 0.0)
     assert states().count(SENT) == 2
     receiver.answers(*replies)
 

@@ -42,7 +42,7 @@ django.setup()
 from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from runbooks.alerts.intake import take_in_findings
-from runbooks.escalation.services import advance_due_escalations
+from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.paging.leases import claim_page
 from runbooks.paging.services import deliver_due_pages
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -50,7 +50,7 @@ def here():
     print("here", flush=True)
     sys.stdin.read()
 """
-DELIVER = "deliver_due_pages(now=NOON, clock=lambda: 0.0)"
+DELIVER = "deliver_due_pages(now=NOON, next_of=next_move, clock=lambda: 0.0)"
 NO_SINGLE_PAGES = """
 from django.conf import settings
 settings.HEARTHWATCH_PAGES_PER_CONTACT = 0

@@ -132,6 +132,15 @@ def test_retry_after_moves_the_next_attempt(receiver: Receiver) -> None:
     assert only_page(alert).next_attempt_at == NOON + seconds(9)
 
 
+def test_a_receiver_with_too_many_requests_is_left_alone_for_a_minute(receiver: Receiver) -> None:
+    receiver.answers(status(429), status(200))
+    alert = queued(site_paging(receiver))
+    deliver(NOON)
+    assert only_page(alert).state == Page.State.PENDING
+    assert deliver(NOON + seconds(59)).sent == 0
+    assert deliver(NOON + seconds(72)).sent == 1
+
+
 @pytest.mark.parametrize("code", [400, 401, 404, 422])
 def test_a_refusal_is_final_and_is_not_repeated(receiver: Receiver, code: int) -> None:
     receiver.answers(status(code))

@@ -145,12 +145,13 @@ def test_events_beyond_the_horizon_wait_for_a_later_import() -> None:
     assert later.added == 1
 
 
+@pytest.mark.parametrize("has_addresses", [True, False])
 @pytest.mark.django_db
-def test_an_exported_schedule_comes_back_the_same() -> None:
+def test_an_exported_schedule_comes_back_the_same(has_addresses: bool) -> None:
     ana, ben = two_people()
     schedule, copy = weekly(ana, ben), make_schedule()
     start, end = at(7, 9), at(7, 9) + timedelta(days=70)
-    text = export_calendar(schedule, start=start, end=end).decode()
+    text = export_calendar(schedule, start=start, end=end, with_addresses=has_addresses).decode()
     import_calendar(schedule=copy, text=text, by=None, now=NOON)
     there = [(turn.owner, turn.starts_at) for turn in turns_between(schedule, start=start, end=end)]
     back = [(turn.owner, turn.starts_at) for turn in turns_between(copy, start=start, end=end)]
@@ -162,12 +163,16 @@ def test_an_exported_schedule_comes_back_the_same() -> None:
 def test_a_calendar_names_people_and_leaves_gaps_out() -> None:
     ana = make_owner(name="Ana", user=make_user(email="ana@example.org"))
     schedule = weekly(ana, name="Europe")
-    found = Calendar.from_ical(export_calendar(schedule, start=at(7, 9), end=at(8, 9)))
+    found = Calendar.from_ical(
+        export_calendar(schedule, start=at(7, 9), end=at(8, 9), with_addresses=True)
+    )
     (event,) = found.walk("VEVENT")
     assert str(event["SUMMARY"]) == "Ana"
     assert str(event["ATTENDEE"]) == "mailto:ana@example.org"
     assert str(found["X-WR-CALNAME"]) == "On call: Europe"
-    empty = Calendar.from_ical(export_calendar(make_schedule(), start=at(7), end=at(8)))
+    empty = Calendar.from_ical(
+        export_calendar(make_schedule(), start=at(7), end=at(8), with_addresses=True)
+    )
     assert empty.walk("VEVENT") == []
 
 
@@ -266,3 +271,27 @@ def test_whatever_a_calendar_holds_a_refusal_is_an_on_call_error(lines: list[str
     except OnCallError as refusal:
         found = [(refusal.code, refusal.sentence)]
     assert all(first and second for first, second in found)
+
+
+@pytest.mark.django_db
+def test_without_addresses_people_of_one_name_are_told_apart_all_the_same() -> None:
+    ana, other = (make_owner(name="Ana", user=make_user(email=f"{n}@example.org")) for n in "ab")
+    schedule, copy = weekly(ana, other), make_schedule()
+    start, end = at(7, 9), at(7, 9) + timedelta(days=28)
+    text = export_calendar(schedule, start=start, end=end, with_addresses=False).decode()
+    assert "example.org" not in text
+    import_calendar(schedule=copy, text=text, by=None, now=NOON)
+    there = [turn.owner for turn in turns_between(schedule, start=start, end=end)]
+    assert [turn.owner for turn in turns_between(copy, start=start, end=end)] == there
+    assert set(there) == {ana, other}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", ["{ben}", "9" * 30, "x", "-1"])
+def test_a_number_never_puts_somebody_else_on_call_than_the_title_names(number: str) -> None:
+    ana, ben = two_people()
+    more = f"X-HEARTHWATCH-OWNER:{number.format(ben=ben.pk)}\n"
+    event = shift(start=":20300107T090000Z", end=":20300108T090000Z", summary=ana.name, more=more)
+    copy = make_schedule()
+    import_calendar(schedule=copy, text=calendar(event), by=None, now=NOON)
+    assert on_call_at(copy, at=at(7, 10)) == ana

@@ -11,7 +11,13 @@ from pytest_django import DjangoAssertNumQueries
 from fleet.models import AuditEntry
 from runbooks.models import Rotation
 from runbooks.oncall.errors import OnCallError
-from runbooks.oncall.selectors import gaps_between, on_call_at, on_call_ids, turns_between
+from runbooks.oncall.selectors import (
+    gaps_between,
+    on_call_at,
+    on_call_ids,
+    rotations_of,
+    turns_between,
+)
 from runbooks.oncall.services import (
     add_holiday,
     remove_holiday,
@@ -76,6 +82,48 @@ def test_setting_a_rotation_again_replaces_the_one_at_its_place() -> None:
     make_rotation(schedule, ben)
     assert Rotation.objects.filter(schedule=schedule).count() == 1
     assert on_call_at(schedule, at=at(7, 10)) == ben
+
+
+def test_a_rotation_set_anew_leaves_who_was_on_call_before_as_it_was() -> None:
+    ana, ben = two_people()
+    schedule = weekly(ana, ben)
+    make_rotation(schedule, ben, name="New", now=at(9, 15))
+    found = turns_between(schedule, start=at(7, 9), end=at(21, 9))
+    assert [(turn.owner, turn.starts_at, turn.layer) for turn in found] == [
+        (ana, at(7, 9), "Weeks"),
+        (ben, at(9, 15), "New"),
+    ]
+    assert [row.name for row in rotations_of(schedule)] == ["New"]
+    assert on_call_at(schedule, at=at(9, 14)) == ana
+
+
+def test_a_removed_rotation_still_says_who_was_on_call() -> None:
+    ana, ben = two_people()
+    schedule = make_schedule()
+    first = make_rotation(schedule, ana)
+    make_rotation(schedule, ben, position=2, name="Backup")
+    for _ in range(2):
+        remove_rotation(rotation=first, by=None, now=at(9))
+    turns = turns_between(schedule, start=at(7, 9), end=at(11, 9))
+    assert [(turn.owner, turn.starts_at) for turn in turns] == [(ana, at(7, 9)), (ben, at(9))]
+    assert [row.name for row in rotations_of(schedule)] == ["Backup"]
+
+
+def test_a_new_rotation_puts_nobody_on_call_for_what_has_been() -> None:
+    schedule = make_schedule()
+    make_rotation(schedule, make_owner(), now=at(9))
+    (gap,) = gaps_between(schedule, start=at(7), end=at(11))
+    assert (gap.starts_at, gap.ends_at) == (at(7), at(9))
+
+
+def test_a_rotation_with_hours_ends_within_them_when_it_is_replaced() -> None:
+    ana, ben = two_people()
+    schedule = make_schedule()
+    hours = {"covers_from": time(8), "covers_until": time(20)}
+    make_rotation(schedule, ana, **hours)
+    make_rotation(schedule, ben, **hours, now=at(9, 12))
+    turns = turns_between(schedule, start=at(9, 8), end=at(9, 20))
+    assert [(turn.owner, turn.ends_at) for turn in turns] == [(ana, at(9, 12)), (ben, at(9, 20))]
 
 
 def test_below_a_removed_rotation_the_next_layer_covers() -> None:

@@ -111,7 +111,7 @@ def test_an_answer_that_acknowledges_counts_though_the_page_was_cancelled_in_the
     Page.objects.filter(pk=page.pk).update(
         state=Page.State.CANCELLED, lease_token=None, lease_expires_at=None
     )
-    said = Answer(status=200, body_head='{"acknowledge": true}')
+    said = Answer(status=200, body='{"acknowledge": true}')
     record_answer(page, said, started_at=NOON, now=NOON + seconds(1), rng=random.Random(1))
     assert Page.objects.get(alert=alert).replied_at == NOON + seconds(1)
     assert Page.objects.get(alert=alert).state == Page.State.CANCELLED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from fleet.models import Owner
 from runbooks.alerts.errors import AlertClosed, AlertNotWaiting
 from runbooks.alerts.replies import acknowledge_by_api, acknowledge_by_link, take_in_replies
 from runbooks.alerts.services import acknowledge_alert, close_alert, release_alert
-from runbooks.models import Alert, AlertEvent, Page
+from runbooks.models import Alert, AlertEvent, Page, PageAttempt
 from runbooks.paging.links import LinkError, page_of, token_for
 from runbooks.paging.outcome import Answer, asks_to_acknowledge
 from tests.factories import NOON, make_site, make_user
@@ -86,6 +87,27 @@ def test_anything_but_a_plain_yes_acknowledges_nothing(receiver: Receiver, body:
     assert alert.response == "unacknowledged"
 
 
+@pytest.mark.parametrize("size", [1_001, 60_000])
+def test_a_yes_counts_however_much_a_receiver_says_beside_it(receiver: Receiver, size: int) -> None:
+    said = {"log": "x" * size, "acknowledge": True}
+    receiver.answers(status(200, json.dumps(said).encode()))
+    alert = queued(site_paging(receiver))
+    deliver(NOON)
+    assert take_in_replies(now=LATER) == 1
+    alert.refresh_from_db()
+    assert alert.response == "acknowledged"
+    assert PageAttempt.objects.get().body_head == json.dumps(said)[:1000]
+
+
+def test_an_answer_without_an_end_is_read_up_to_a_bound(receiver: Receiver) -> None:
+    said = {"log": "x" * 64_000, "acknowledge": True}
+    receiver.answers(status(200, json.dumps(said).encode()))
+    alert = queued(site_paging(receiver))
+    deliver(NOON)
+    assert take_in_replies(now=LATER) == 0
+    assert only_page(alert).state == Page.State.SENT
+
+
 @pytest.mark.parametrize("code", [302, 404, 500])
 def test_a_reply_of_a_receiver_that_did_not_take_the_page_counts_for_nothing(
     receiver: Receiver, code: int
@@ -120,11 +142,11 @@ def test_a_reply_to_a_bundle_takes_every_alert_in_it(receiver: Receiver) -> None
 
 @given(st.text(max_size=1000))
 def test_no_answer_of_a_receiver_breaks_the_pager(text: str) -> None:
-    assert asks_to_acknowledge(Answer(status=200, body_head=text)) is False
+    assert asks_to_acknowledge(Answer(status=200, body=text)) is False
 
 
 def test_a_deeply_nested_answer_breaks_nothing() -> None:
-    assert asks_to_acknowledge(Answer(status=200, body_head="[" * 1000)) is False
+    assert asks_to_acknowledge(Answer(status=200, body="[" * 60_000)) is False
 
 
 def test_the_link_takes_the_alert_once(receiver: Receiver) -> None:
@@ -215,3 +237,20 @@ def test_garbage_is_no_link(text: str) -> None:
     with pytest.raises(LinkError) as refused:
         page_of(text, now=NOON)
     assert refused.value.code == "link_unknown"
+
+
+def test_an_owner_without_an_account_whose_answer_ends_it_is_written_down(
+    receiver: Receiver,
+) -> None:
+    """T5 the other way round: it cleared, then the page's receiver answers."""
+    receiver.answers(status(200, YES))
+    alert = queued(site_paging(receiver))
+    deliver(NOON)
+    Alert.objects.filter(pk=alert.pk).update(condition="cleared", cleared_at=LATER)
+    take_in_replies(now=LATER)
+    alert.refresh_from_db()
+    owner = alert.site.owner
+    assert (alert.response, alert.closed_by, alert.closed_owner) == ("closed", None, owner)
+    with pytest.raises(AlertClosed) as refused:
+        close_alert(alert=alert, by=make_user(), reason="Done.", now=LATER)
+    assert f"was closed by {owner.name} on" in refused.value.sentence

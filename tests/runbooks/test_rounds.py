@@ -10,6 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from runbooks.alerts.services import acknowledge_alert, close_alert
+from runbooks.escalation.services import next_move
 from runbooks.models import Alert, Page, PageAttempt
 from runbooks.paging.leases import LEASE_SLACK, claim_page, page_to_send
 from runbooks.paging.outcome import Answer
@@ -143,7 +144,9 @@ def test_a_slow_receiver_does_not_delay_the_others(receiver: Receiver, settings:
         queued(site_paging(receiver))
         watcher = threading.Thread(target=lambda: (receiver.wait_for(1), slow.release()))
         watcher.start()
-        delivery = deliver_due_pages(now=NOON, rng=random.Random(1), clock=lambda: 0.0)
+        delivery = deliver_due_pages(
+            now=NOON, next_of=next_move, rng=random.Random(1), clock=lambda: 0.0
+        )
         watcher.join()
         held_back = len(slow.requests)
     assert delivery.sent == 11
@@ -155,13 +158,13 @@ def test_a_round_sends_no_more_than_it_is_asked_to(receiver: Receiver) -> None:
     site = site_paging(receiver)
     for _ in range(3):
         queued(site)
-    delivery = deliver_due_pages(now=NOON, limit=2, clock=lambda: 0.0)
+    delivery = deliver_due_pages(now=NOON, next_of=next_move, limit=2, clock=lambda: 0.0)
     assert delivery.sent == 2
 
 
 def test_a_round_that_is_told_to_stop_claims_nothing(receiver: Receiver) -> None:
     queued(site_paging(receiver))
-    deliver_due_pages(now=NOON, should_stop=lambda: True)
+    deliver_due_pages(now=NOON, next_of=next_move, should_stop=lambda: True)
     assert Page.objects.get().state == Page.State.PENDING
 
 
@@ -170,7 +173,7 @@ def test_a_round_ends_before_a_worker_is_ended(receiver: Receiver) -> None:
     for _ in range(3):
         queued(site)
     ticks = iter([0.0, 0.0, 0.0, *[61.0] * 99])
-    delivery = deliver_due_pages(now=NOON, clock=lambda: next(ticks))
+    delivery = deliver_due_pages(now=NOON, next_of=next_move, clock=lambda: next(ticks))
     assert delivery.sent == 1
 
 
@@ -180,7 +183,7 @@ def test_what_passes_while_a_request_is_out_counts_towards_the_next_attempt(
     receiver.answers(later(503, "5"))
     alert = queued(site_paging(receiver))
     moments = iter([0.0, 0.0, 0.0, 0.0, *[7.0] * 99])
-    deliver_due_pages(now=NOON, limit=1, clock=lambda: next(moments))
+    deliver_due_pages(now=NOON, next_of=next_move, limit=1, clock=lambda: next(moments))
     due: datetime = only_page(alert).next_attempt_at
     assert due == NOON + seconds(12)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from runbooks.alerts.services import acknowledge_alert
 from runbooks.escalation.services import advance_due_escalations
-from runbooks.models import Alert, Suppression
+from runbooks.models import Alert, AlertEvent, Suppression
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
 from runbooks.suppression.errors import ShelfError
@@ -147,3 +148,24 @@ def test_the_end_of_the_time_on_the_shelf_is_announced_once() -> None:
     assert warn_of_endings(now=NOON + timedelta(minutes=50)) == 1
     assert warn_of_endings(now=NOON + timedelta(minutes=55)) == 0
     assert "The time on the shelf" in sentences_of(alert, "suppressed")[-1]
+
+
+def test_what_another_took_since_somebody_looked_is_not_set_aside() -> None:
+    alert = make_alert()
+    ben = make_user(first_name="Ben", last_name="Roth")
+    acknowledge_alert(alert=alert, by=ben, now=NOON)
+    with pytest.raises(ShelfError) as refused:
+        shelve(alert, seen_revision=1)
+    assert refused.value.code == "alert_moved"
+    assert "Ben Roth took it" in refused.value.sentence
+    assert not is_held(alert)
+    shelve(alert, seen_revision=2)
+    assert is_held(alert)
+
+
+def test_the_timeline_says_by_which_way_it_was_set_aside_and_taken_back() -> None:
+    alert, ana = make_alert(), make_user()
+    shelve(alert, by=ana)
+    unshelve_alert(alert=alert, by=ana, now=NOON, channel=AlertEvent.Channel.API)
+    by_people = alert.events.filter(actor=ana).values_list("kind", "channel")
+    assert list(by_people) == [("suppressed", "browser"), ("suppression_ended", "api")]

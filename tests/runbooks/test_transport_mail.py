@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from runbooks.paging.outcome import Answer, Fate, fate_of
+from runbooks.paging.contacts import send_test_page
+from runbooks.paging.outcome import Answer, Fate, describe, fate_of
 from runbooks.paging.payload import PageFacts
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
 from runbooks.paging.transports.mail import check
 from runbooks.paging.transports.registry import TRANSPORTS
+from tests.factories import make_contact, make_site
 from tests.mail_server import MailServer
 from tests.page_facts import NOON, contact_test_facts, page_facts
+from tests.runbooks.world import deliver, queued, sentences_of
 
 ANA = Endpoint(kind="email", url="mailto:ana@example.org")
 
@@ -141,3 +144,26 @@ def test_what_is_no_single_mail_address_is_refused(url: str) -> None:
     with pytest.raises(EndpointError) as caught:
         check(Endpoint(kind="email", url=url))
     assert caught.value.code == "bad_mail_address"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("server", "library")
+def test_a_mail_that_was_taken_is_told_in_the_words_of_mail() -> None:
+    contact = make_contact(kind="email", url="mailto:ana@example.org", secret="", label="mail")
+    alert = queued(make_site(owner=contact.owner))
+    assert deliver(NOON).sent == 1
+    assert sentences_of(alert, "page_sent") == [
+        f"Page delivered to {contact.owner.name} by mail (attempt 1, SMTP 250)."
+    ]
+    assert fate_of(send_test_page(contact=contact, by=None, now=NOON)) is Fate.SENT
+    contact.refresh_from_db()
+    assert contact.last_test_outcome == "The test page got through (SMTP 250)."
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("webhook", "HTTP 204"), ("email", "SMTP 204"), ("apprise", "accepted by the service")],
+)
+def test_a_status_is_told_in_the_words_of_its_transport(kind: str, words: str) -> None:
+    assert describe(Answer(status=204), kind=kind) == words
+    assert describe(Answer(status=None, error="Nobody there."), kind=kind) == "Nobody there."

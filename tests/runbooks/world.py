@@ -11,7 +11,7 @@ from django.db.models import F
 
 from fleet.models import Contact, Owner, Site
 from runbooks.alerts.intake import take_in_findings
-from runbooks.escalation.services import advance_due_escalations
+from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.library.services import publish_runbook
 from runbooks.models import Alert, AlertEvent, Page, RunbookVersion
 from runbooks.paging.services import Delivery, deliver_due_pages
@@ -188,7 +188,7 @@ def run(now: datetime) -> Delivery:
 
 
 def deliver(now: datetime) -> Delivery:
-    return deliver_due_pages(now=now, rng=random.Random(1), clock=lambda: 0.0)
+    return deliver_due_pages(now=now, next_of=next_move, rng=random.Random(1), clock=lambda: 0.0)
 
 
 def kinds_of(alert: Alert) -> list[str]:

@@ -29,7 +29,7 @@ from runbooks.alerts.replies import take_in_replies
 from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor.audit import watch_auditor
 from runbooks.auditor.beats import Part, expect_beats, note_beat
-from runbooks.escalation.services import advance_due_escalations
+from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats.services import check_heartbeats
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression.cycle import apply_suppressions
@@ -149,7 +149,10 @@ def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
             # In between too: with slow receivers one cycle may take many minutes.
             note_beat(part=Part.DELIVER, now=timezone.now())
             delivery = deliver_due_pages(
-                now=timezone.now(), limit=PAGES_A_CALL, should_stop=should_stop
+                now=timezone.now(),
+                next_of=next_move,
+                limit=PAGES_A_CALL,
+                should_stop=should_stop,
             )
             if should_stop() or not (delivery.sent or delivery.failed or delivery.cancelled):
                 return

@@ -52,6 +52,11 @@ def alerts_of(facts: PageFacts, *, at: datetime) -> Iterator[dict[str, Any]]:
         labels = {"alertname": "hearthwatch.test", "severity": "none", "page": facts.page_id}
         yield _alert(facts, labels, starts_at=at, ends_at=at + timedelta(minutes=5))
         return
+    if not facts.is_about_an_alert:
+        labels = {"alertname": facts.kind, "severity": SEVERITY_WORDS[facts.severity]}
+        ends_at = at if facts.purpose == "recovered" else at + HELD_FOR
+        yield _alert(facts, labels, starts_at=min(facts.began_at, at), ends_at=ends_at)
+        return
     is_over = facts.purpose == "resolved"
     for severity, word in SEVERITY_WORDS.items():
         is_firing = severity == facts.severity and not is_over
@@ -78,7 +83,7 @@ def _alert(
     facts: PageFacts, labels: dict[str, str], *, starts_at: datetime, ends_at: datetime
 ) -> dict[str, Any]:
     annotations = {"summary": facts.summary}
-    if facts.purpose != "test":
+    if facts.is_about_an_alert:
         annotations |= {"runbook_url": runbook_url(facts), "owner": facts.owner_name}
     if facts.acknowledged_by:
         annotations["acknowledged_by"] = facts.acknowledged_by
@@ -87,5 +92,5 @@ def _alert(
         "annotations": annotations,
         "startsAt": starts_at.astimezone(UTC).isoformat(),
         "endsAt": ends_at.astimezone(UTC).isoformat(),
-        "generatorURL": facts.base_url if facts.purpose == "test" else alert_url(facts),
+        "generatorURL": alert_url(facts) if facts.is_about_an_alert else facts.base_url,
     }

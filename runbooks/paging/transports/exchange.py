@@ -14,6 +14,9 @@ import httpx
 from runbooks.paging.addresses import AddressError, Target, find_target
 from runbooks.paging.outcome import Answer
 
+#: So much of an answer is read, to learn what it means; an acknowledgement in a longer one is lost.
+LARGEST_ANSWER_BYTES = 64_000
+#: So much of it is kept, for people who look for a fault.
 BODY_HEAD_BYTES = 1000
 USER_AGENT = "Hearthwatch-pager/1"
 
@@ -77,7 +80,7 @@ class _Exchange:
         self._headers = headers
         self._timeout_seconds = timeout_seconds
         self._response: httpx.Response | None = None
-        self._head = b""
+        self._read = bytearray()
 
     async def run(self, left: float) -> Answer:
         error = ""
@@ -93,11 +96,10 @@ class _Exchange:
         response = self._response
         if response is None:
             return Answer(status=None, error=error[:300])
-        # PostgreSQL text cannot hold NUL.
-        head = self._head.decode("utf-8", "replace").replace("\x00", "\ufffd")
         return Answer(
             status=response.status_code,
-            body_head=head,
+            body=self._read.decode("utf-8", "replace"),
+            body_head=self._read[:BODY_HEAD_BYTES].decode("utf-8", "replace"),
             retry_after=response.headers.get("retry-after", "")[:100],
         )
 
@@ -138,14 +140,14 @@ class _Exchange:
             response = await client.send(request, stream=True)
             try:
                 self._response = response
-                await self._read_head(response)
+                await self._read_answer(response)
             finally:
                 await response.aclose()
 
-    async def _read_head(self, response: httpx.Response) -> None:
+    async def _read_answer(self, response: httpx.Response) -> None:
         async for chunk in response.aiter_raw():
-            self._head = (self._head + chunk)[:BODY_HEAD_BYTES]
-            if len(self._head) == BODY_HEAD_BYTES:
+            self._read += chunk[: LARGEST_ANSWER_BYTES - len(self._read)]
+            if len(self._read) == LARGEST_ANSWER_BYTES:
                 return
 
 

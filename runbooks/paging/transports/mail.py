@@ -27,7 +27,7 @@ from runbooks.paging.transports.words import message_of
 
 _SCHEME = "mailto:"
 _CUT_EVERY_SECONDS = 0.1
-#: What is recorded for a mail that was accepted: SMTP's own word for it.
+#: What is recorded for a mail that was accepted: SMTP's own word for it, shown as `SMTP 250`.
 ACCEPTED = 250
 _NOT_SET_UP = (
     "This server cannot send mail yet. Set HEARTHWATCH_SMTP_HOST and HEARTHWATCH_SMTP_FROM."

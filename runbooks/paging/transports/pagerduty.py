@@ -23,6 +23,8 @@ _ACTIONS: Mapping[str, str] = {
     "test": "trigger",
     "acknowledged": "acknowledge",
     "resolved": "resolve",
+    "trouble": "trigger",
+    "recovered": "resolve",
 }
 _SEVERITIES: Mapping[int, str] = {1: "critical", 2: "error", 3: "warning"}
 
@@ -73,13 +75,17 @@ def event_of(facts: PageFacts, *, routing_key: str) -> dict[str, Any]:
 def _dedup_key(facts: PageFacts) -> str:
     # Two Hearthwatches may page one service, and both have an alert 12.
     here = urlsplit(facts.base_url).netloc
-    name = facts.page_id if facts.purpose == "test" else f"alert-{facts.alert_id}"
+    name = f"alert-{facts.alert_id}"
+    if not facts.is_about_an_alert:
+        name = facts.page_id if facts.purpose == "test" else "pager"
     return f"{here}/{name}"[-255:]
 
 
 def _payload(facts: PageFacts) -> dict[str, Any]:
-    if facts.purpose == "test":
-        return {"summary": facts.summary, "source": "Hearthwatch", "severity": "info"}
+    if not facts.is_about_an_alert:
+        severity = "info" if facts.purpose == "test" else "critical"
+        summary = facts.summary[:LONGEST_SUMMARY]
+        return {"summary": summary, "source": "Hearthwatch", "severity": severity}
     return {
         "summary": facts.summary[:LONGEST_SUMMARY],
         "source": place_of(facts),

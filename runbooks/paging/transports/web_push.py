@@ -84,12 +84,12 @@ def send(
 def notification_of(facts: PageFacts, *, at: datetime) -> bytes:
     """Return what the service worker is given: `title`, `body`, `url`, `acknowledge_url`, `tag`."""
     message = message_of(facts, at=at)
-    is_test = facts.purpose == "test"
+    has_ack = facts.is_about_an_alert and not facts.bundled
     body = {
         "title": clip(message.title, 200),
         "body": clip("\n".join(message.lines), LONGEST_BODY_CHARACTERS),
-        "url": facts.base_url if is_test else alert_url(facts),
-        "acknowledge_url": "" if is_test or facts.bundled else acknowledge_url(facts),
+        "url": alert_url(facts) if facts.is_about_an_alert else facts.base_url,
+        "acknowledge_url": acknowledge_url(facts) if has_ack else "",
         "tag": _topic(facts),
     }
     return json.dumps(body, ensure_ascii=False).encode()
@@ -114,7 +114,9 @@ def _headers(url: str, facts: PageFacts, at: datetime) -> dict[str, str]:
 
 
 def _topic(facts: PageFacts) -> str:
-    return "test" if facts.purpose == "test" else f"alert-{facts.alert_id}"
+    if facts.is_about_an_alert:
+        return f"alert-{facts.alert_id}"
+    return "test" if facts.purpose == "test" else "pager"
 
 
 def _encrypted(message: bytes, secret: str) -> bytes:

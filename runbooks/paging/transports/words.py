@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +18,11 @@ from runbooks.paging.payload import (
 
 #: Beyond this many, a message tells how many more there are.
 MOST_NAMED = 20
+_OWN_TITLES: Mapping[str, str] = {
+    "test": "Test page",
+    "trouble": "Hearthwatch: the pager itself is in trouble",
+    "recovered": "Hearthwatch: the pager does what it owes again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,12 @@ class Message:
 
 def message_of(facts: PageFacts, *, at: datetime) -> Message:
     """Return what the page says to a person at `at`."""
-    if facts.purpose == "test":
-        return Message(title="Test page", lines=(facts.summary,), links=())
+    if not facts.is_about_an_alert:
+        return Message(
+            title=_OWN_TITLES[facts.purpose],
+            lines=tuple(facts.summary.splitlines()),
+            links=() if facts.purpose == "test" else (("Hearthwatch", f"{facts.base_url}/"),),
+        )
     if facts.bundled:
         return _bundle(facts)
     lines = [

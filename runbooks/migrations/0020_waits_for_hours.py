@@ -1,0 +1,18 @@
+"""A wait for hours is known as one, so that it is worked out anew after a suspension."""
+
+from __future__ import annotations
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("runbooks", "0004_working_means_tested"),
+    ]
+    operations = [
+        migrations.AddField(
+            model_name="escalation",
+            name="hours_begin_at",
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+    ]

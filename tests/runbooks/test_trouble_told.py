@@ -1,0 +1,132 @@
+"""The pager's own trouble reaches the catch-all owner by any contact that works."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from runbooks.auditor.meta import tell_of_promises
+from runbooks.escalation.readiness import lacks
+from runbooks.models import BrokenPromise
+from runbooks.paging.own import own_facts
+from runbooks.paging.promises import mend_all_but, report_broken
+from runbooks.paging.transports.web_push import notification_of
+from tests.factories import NOON, make_contact, make_owner
+from tests.mail_server import MailServer
+from tests.receiver import Receiver, status
+from tests.runbooks.world import seconds
+
+pytestmark = pytest.mark.django_db
+
+Code = BrokenPromise.Code
+LATER = NOON + seconds(60)
+KEY = "R0UT1NGKEY0R0UT1NGKEY0R0UT1NGKEY"
+
+
+def by(kind: str, url: str, **overrides: Any) -> Any:
+    """Make the catch-all owner with one working contact of this kind."""
+    owner = make_owner(name="Ana", is_catch_all=True)
+    return make_contact(owner=owner, kind=kind, url=url, **({"secret": ""} | overrides))
+
+
+def breaks(*subjects: str) -> None:
+    for subject in subjects:
+        for at in (NOON - seconds(15), NOON):
+            report_broken(code=Code.SWEEP_SILENT, subject=subject, sentence="It is silent.", now=at)
+
+
+def still_broken(*subjects: str) -> None:
+    """Mend all others."""
+    broken = dict.fromkeys(subjects, "It is silent.")
+    mend_all_but(code=Code.SWEEP_SILENT, broken=broken, now=LATER)
+
+
+def bodies(receiver: Receiver) -> list[Any]:
+    return [request.json for request in receiver.requests]
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_a_chat_is_told_in_words(receiver: Receiver, kind: str) -> None:
+    by(kind, receiver.url)
+    breaks("sweep.decide")
+    assert tell_of_promises(now=NOON) == 1
+    text = json.dumps(bodies(receiver)[0])
+    assert "the pager itself is in trouble" in text
+    assert "It is silent." in text
+
+
+def test_a_mail_is_sent_and_its_id_stays_that_of_the_news(settings: Settings) -> None:
+    with MailServer() as server:
+        settings.HEARTHWATCH_SMTP_HOST, settings.HEARTHWATCH_SMTP_PORT = "127.0.0.1", server.port
+        settings.HEARTHWATCH_SMTP_TLS = "none"
+        settings.HEARTHWATCH_SMTP_FROM = "pager@hearthwatch.example"
+        by("email", "mailto:ana@example.org")
+        breaks("sweep.decide")
+        assert tell_of_promises(now=NOON) == 1
+    (mail,) = server.mails
+    assert mail["Subject"] == "Hearthwatch: the pager itself is in trouble"
+    assert "It is silent." in mail.get_content()
+
+
+def test_pagerduty_holds_one_incident_until_nothing_is_broken(receiver: Receiver) -> None:
+    receiver.answers(status(202))
+    by("pagerduty", receiver.url, secret=KEY)
+    breaks("sweep.decide", "sweep.deliver")
+    told = [tell_of_promises(now=NOON)]
+    for left in (["sweep.deliver"], []):
+        still_broken(*left)
+        told.append(tell_of_promises(now=LATER))
+    assert told == [1, 1, 1]
+    said = bodies(receiver)
+    assert [event["event_action"] for event in said] == ["trigger", "trigger", "resolve"]
+    assert len({event["dedup_key"] for event in said}) == 1
+    assert said[0]["payload"]["severity"] == "critical"
+    assert "No longer so: It is silent." in said[1]["payload"]["summary"]
+    assert "Something else is broken still." in said[1]["payload"]["summary"]
+
+
+def test_alertmanager_ends_what_is_over(receiver: Receiver) -> None:
+    by("alertmanager", receiver.url)
+    breaks("sweep.decide")
+    tell_of_promises(now=NOON)
+    still_broken()
+    tell_of_promises(now=LATER)
+    (broken,), (over,) = bodies(receiver)
+    assert broken["labels"] == over["labels"]
+    assert broken["labels"] == {"alertname": "hearthwatch.pager", "severity": "urgent"}
+    assert broken["endsAt"] > LATER.isoformat()
+    assert over["endsAt"] == LATER.isoformat()
+
+
+def test_a_webhook_that_does_not_answer_is_followed_by_the_next_contact(
+    receiver: Receiver,
+) -> None:
+    chat = by("slack", receiver.url, position=2)
+    make_contact(owner=chat.owner, position=1, url="http://127.0.0.1:1/")
+    breaks("sweep.decide")
+    assert tell_of_promises(now=NOON) == 1
+    assert len(receiver.requests) == 1
+
+
+def test_a_browser_is_shown_no_link_to_take_an_alert() -> None:
+    facts = own_facts(
+        purpose="trouble", page_id="msg_1", owner_name="Ana", reason="", summary="Late.", now=NOON
+    )
+    shown = json.loads(notification_of(facts, at=NOON))
+    assert (shown["tag"], shown["acknowledge_url"], shown["body"]) == ("pager", "", "Late.")
+
+
+def test_readiness_says_when_nobody_could_be_told() -> None:
+    owner = make_owner(name="Ana", is_catch_all=True)
+    (lack,) = [lack for lack in lacks(now=NOON) if lack.code == "owner_unreachable"]
+    assert "the auditor, which tells them when the pager itself fails" in lack.sentence
+    make_contact(owner=owner, kind="email", url="mailto:ana@example.org", secret="")
+    assert [lack.code for lack in lacks(now=NOON) if lack.code == "owner_unreachable"] == []
+
+
+def test_readiness_says_that_without_a_catch_all_nobody_is_told() -> None:
+    (lack,) = [lack for lack in lacks(now=NOON) if lack.code == "no_catch_all"]
+    assert "nobody is told when the pager itself fails" in lack.sentence

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from random import Random
 
-from django.db import transaction
 from django.db.models import F
 
 from fleet.models import Contact
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import AlertEvent, Page, PageAttempt
 from runbooks.paging import leases
 from runbooks.paging.dead import follow_up, lock_escalation
@@ -55,7 +55,7 @@ def record_answer(
     # somebody who acts on many alerts at once. The leader last: after a crash in between, those
     # that are left come once more under the same id.
     for one in (*companions, page):
-        with transaction.atomic():
+        with engine_transaction(module=Module.DELIVERY):
             _note_attempt(one, answer, started_at)
             if is_untied:
                 _untie(one, answer, now)
@@ -65,7 +65,7 @@ def record_answer(
     return fates
 
 
-@transaction.atomic
+@engine_transaction(module=Module.DELIVERY)
 def give_up(page: Page, *, reason: str, now: datetime) -> None:
     """End a claimed page without another attempt."""
     # Locked before the page, in the order of everybody else: alert, escalation, pages.

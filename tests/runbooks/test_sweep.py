@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -18,6 +18,8 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from fleet.management.commands.sweep import Cycle, Stage, deciding_stages, run_stages
+from fleet.models import EngineModule
+from fleet.services.engine import EngineMismatch
 from runbooks.heartbeats.services import create_heartbeat
 from runbooks.models import Alert, EngineBeat, Page, Suppression
 from runbooks.suppression.matchers import parse_matchers
@@ -204,6 +206,52 @@ def test_the_real_sweep_pages_without_a_broker_and_ends_cleanly_when_told(
     assert process.returncode == 0, said
     assert "The sweep has ended" in said
     wait_until(lambda: Page.objects.get().state == Page.State.SENT)
+
+
+@pytest.fixture
+def newer_escalation() -> Iterator[Callable[[], None]]:
+    """Raise the version of escalation as a migration does; it is put back afterwards."""
+    row = EngineModule.objects.filter(name="escalation")
+    yield lambda: row.update(version=2) and None
+    row.update(version=1)
+
+
+@pytest.mark.chaos
+def test_the_real_sweep_of_an_old_program_ends_when_a_migration_raises_a_version(
+    receiver: Receiver, newer_escalation: Callable[[], None]
+) -> None:
+    make_fresh_finding(receiver)
+    with sweeping() as process:
+        receiver.wait_for(1)
+        newer_escalation()
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "The sweep has stopped. engine_outdated: This program's engine is version 1" in said
+    assert "engine.refused" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.chaos
+def test_the_real_sweep_of_an_old_program_does_not_begin_on_newer_rows(
+    receiver: Receiver, newer_escalation: Callable[[], None]
+) -> None:
+    newer_escalation()
+    make_fresh_finding(receiver)
+    with sweeping() as process:
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "the database's is 2: upgrade this program." in said
+    assert not Alert.objects.exists()
+
+
+def test_a_worker_of_an_old_program_refuses_and_says_so(
+    caplog: pytest.LogCaptureFixture, newer_escalation: Callable[[], None]
+) -> None:
+    newer_escalation()
+    with pytest.raises(EngineMismatch):
+        escalate_due()
+    assert [record.getMessage() for record in caplog.records] == ["engine.refused"]
+    assert EngineMismatch in escalate_due.throws
 
 
 @pytest.mark.chaos

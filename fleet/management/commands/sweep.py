@@ -22,6 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
+from fleet.services.engine import EngineMismatch, require_engine
 from runbooks.alertmanager.intake import expire_external
 from runbooks.alerts.flapping import settle_flapping
 from runbooks.alerts.intake import follow_findings, take_in_findings
@@ -73,7 +74,7 @@ def run_stages(stages: Sequence[Stage]) -> Cycle:
     """Run each stage with the time it begins at.
 
     A stage that fails is logged with its traceback and tried again in the next cycle; it does
-    not keep the others from running.
+    not keep the others from running. One that may not run, by EngineMismatch, ends them all.
     """
     failed = []
     has_more = False
@@ -83,6 +84,8 @@ def run_stages(stages: Sequence[Stage]) -> Cycle:
         try:
             done = stage.run(timezone.now())
             has_more |= stage.most is not None and isinstance(done, int) and done >= stage.most
+        except EngineMismatch:
+            raise
         except (OperationalError, InterfaceError) as fault:
             # Without its traceback: a database that is gone would fill the log with them.
             logger.error(
@@ -162,6 +165,10 @@ def _beat(part: Part) -> Stage:
     return Stage(f"beat of {part}", lambda now: note_beat(part=part, now=now))
 
 
+#: Before anything else: a program that may not run the engine says so and ends.
+_ENGINE = Stage("check engine", lambda now: require_engine())
+
+
 class Command(BaseCommand):
     """Sweeps until it is told to end by SIGTERM or SIGINT."""
 
@@ -170,6 +177,7 @@ class Command(BaseCommand):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stop = threading.Event()
+        self._refusal: EngineMismatch | None = None
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take `--once`."""
@@ -177,16 +185,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         """Do one cycle, or cycle until told to end."""
-        if once:
-            stages = [*detecting_stages(), *deciding_stages()]
-            cycle = run_stages([*stages, *delivering_stages(self._stop.is_set)])
-            if cycle.failed:
-                names = ", ".join(cycle.failed)
-                raise CommandError(f"These stages failed: {names}. The log says why.")
-            return
+        try:
+            if once:
+                self._sweep_once()
+            else:
+                self._sweep()
+        except EngineMismatch as refusal:
+            raise CommandError(f"The sweep has stopped. {refusal}") from None
+
+    def _sweep_once(self) -> None:
+        stages = [_ENGINE, *detecting_stages(), *deciding_stages()]
+        cycle = run_stages([*stages, *delivering_stages(self._stop.is_set)])
+        if cycle.failed:
+            names = ", ".join(cycle.failed)
+            raise CommandError(f"These stages failed: {names}. The log says why.")
+
+    def _sweep(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        run_stages([Stage("expect beats", lambda now: expect_beats(now=now))])
+        run_stages([_ENGINE, Stage("expect beats", lambda now: expect_beats(now=now))])
         self.stdout.write(f"Sweeping every {settings.HEARTHWATCH_SWEEP_SECONDS} s. Ctrl-C ends it.")
         period = float(settings.HEARTHWATCH_SWEEP_SECONDS)
         lanes = [
@@ -196,6 +213,8 @@ class Command(BaseCommand):
         self._cycle(deciding_stages(), period)
         for lane in lanes:
             lane.join()
+        if self._refusal is not None:
+            raise self._refusal
         self.stdout.write("The sweep has ended; nothing was left half done.")
 
     def _lane(self, name: str, stages: Sequence[Stage], seconds: float) -> threading.Thread:
@@ -204,9 +223,14 @@ class Command(BaseCommand):
         return lane
 
     def _cycle(self, stages: Sequence[Stage], seconds: float) -> None:
-        while not self._stop.is_set():
-            if not run_stages(stages).has_more:
-                self._stop.wait(seconds)
+        try:
+            while not self._stop.is_set():
+                if not run_stages(stages).has_more:
+                    self._stop.wait(seconds)
+        except EngineMismatch as refusal:
+            # One part that stands still would leave the others to page by half of the rules.
+            self._refusal = refusal
+            self._stop.set()
         connections.close_all()
 
     def _end(self, number: int, frame: FrameType | None) -> None:

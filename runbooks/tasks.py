@@ -16,6 +16,7 @@ from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.heartbeats import services as heartbeats
+from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression import cycle
 from runbooks.suppression.endings import warn_of_endings
@@ -80,6 +81,14 @@ def deliver_pages() -> str:
         f"delivered {delivery.sent} pages, {delivery.failed} attempts failed, "
         f"{delivery.cancelled} were not wanted any more"
     )
+
+
+@shared_task(name=Job.FOLLOW_RECEIPTS, throws=_SAID)
+def follow_receipts() -> str:
+    """Try the next contact for pages that stay queued, and ask where the others are."""
+    now = timezone.now()
+    failed_over = fail_over_queued(now=now)
+    return f"failed over {failed_over} queued pages, asked about {ask_receivers(now=now)}"
 
 
 @shared_task(name=Job.AUDIT_PROMISES, throws=_SAID)

@@ -77,7 +77,7 @@ class EngineMismatch(Exception):
 
 @contextmanager
 def engine_transaction(
-    module: EngineModule.Name, *, longest_idle: timedelta = LONGEST_IDLE
+    *, module: EngineModule.Name, longest_idle: timedelta = LONGEST_IDLE
 ) -> Iterator[None]:
     """Open a transaction in which one part of the engine works; raises EngineMismatch.
 

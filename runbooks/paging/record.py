@@ -27,6 +27,8 @@ from runbooks.paging.timeline import clip, write_entry
 
 logger = logging.getLogger(__name__)
 
+#: What takes a page on behalf of somebody else, and delivers it later or never.
+HANDED_ON = frozenset({Contact.Kind.EMAIL})
 _TOLD = {
     Page.Purpose.ACKNOWLEDGED: "told that somebody has it",
     Page.Purpose.RESOLVED: "told that it is over",
@@ -112,9 +114,10 @@ def _mark_sent(page: Page, answer: Answer, others: int, now: datetime) -> None:
     if is_ours and asks_to_acknowledge(answer):
         # Kept though the page was cancelled while its request was in the air: somebody answered.
         Page.objects.filter(pk=page.pk).update(replied_at=now)
-    if leases.settle(
-        page, state=Page.State.SENT, sent_at=now, last_status=answer.status, last_error=""
-    ):
+    fields: dict[str, object] = {"state": Page.State.SENT, "sent_at": now, "last_error": ""}
+    if page.contact.kind in HANDED_ON:
+        fields["receipt"] = Page.Receipt.QUEUED
+    if leases.settle(page, last_status=answer.status, **fields):
         logger.info("page.sent", extra={"page": str(page.pk), "alert_id": page.alert_id})
         write_entry(
             alert=page.alert,

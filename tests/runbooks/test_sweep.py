@@ -108,6 +108,7 @@ def test_the_deciding_lane_takes_its_stages_in_the_order_that_pages_nobody_needl
         "take in replies",
         "end answers",
         "settle",
+        "fail over",
         "escalate",
         "watch auditor",
         "beat of sweep.decide",

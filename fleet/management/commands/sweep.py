@@ -1,7 +1,8 @@
 """`manage.py sweep`: the promise behind every hint. Needs PostgreSQL and nothing else.
 
-Three lanes: one detects, one decides (take in, hold back, escalate), one delivers, so that neither
-a backlog of telemetry nor a receiver that answers slowly ever keeps a step from being taken.
+Four lanes: one detects, one decides (take in, hold back, escalate), one delivers, one asks what
+became of pages, so that neither a backlog of telemetry nor a receiver that answers slowly ever
+keeps a step from being taken.
 Whatever a broker lost, a cycle finds. `manage.py auditor` looks after it from a process of its own.
 """
 
@@ -32,6 +33,7 @@ from runbooks.auditor.audit import watch_auditor
 from runbooks.auditor.beats import Part, expect_beats, note_beat
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.heartbeats.services import check_heartbeats
+from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
@@ -138,6 +140,7 @@ def deciding_stages() -> list[Stage]:
         Stage("take in replies", lambda now: take_in_replies(now=now, limit=MOST), MOST),
         Stage("end answers", lambda now: expire_acknowledgements(now=now, limit=MOST), MOST),
         Stage("settle", lambda now: settle_flapping(now=now, limit=MOST), MOST),
+        Stage("fail over", lambda now: fail_over_queued(now=now, limit=MOST), MOST),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
         Stage("watch auditor", lambda now: watch_auditor(now=now)),
         _beat(Part.DECIDE),
@@ -158,6 +161,11 @@ def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
                 return
 
     return [Stage("deliver", deliver)]
+
+
+def asking_stages() -> list[Stage]:
+    """Return what the fourth lane does: what waits for others and is owed to nobody's phone."""
+    return [Stage("ask receivers", lambda now: ask_receivers(now=now))]
 
 
 def _beat(part: Part) -> Stage:
@@ -195,7 +203,8 @@ class Command(BaseCommand):
 
     def _sweep_once(self) -> None:
         stages = [_ENGINE, *detecting_stages(), *deciding_stages()]
-        cycle = run_stages([*stages, *delivering_stages(self._stop.is_set)])
+        stages += [*delivering_stages(self._stop.is_set), *asking_stages()]
+        cycle = run_stages(stages)
         if cycle.failed:
             names = ", ".join(cycle.failed)
             raise CommandError(f"These stages failed: {names}. The log says why.")
@@ -209,6 +218,7 @@ class Command(BaseCommand):
         lanes = [
             self._lane("detect", detecting_stages(), period),
             self._lane("deliver", delivering_stages(self._stop.is_set), LOOK_SECONDS),
+            self._lane("ask", asking_stages(), period),
         ]
         self._cycle(deciding_stages(), period)
         for lane in lanes:

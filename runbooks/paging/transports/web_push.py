@@ -38,7 +38,7 @@ class WebPushNotSetUp(Exception):
     code = "web_push_not_set_up"
     sentence = (
         "This server cannot send Web Push yet. Set HEARTHWATCH_VAPID_PRIVATE_KEY and "
-        "HEARTHWATCH_VAPID_SUBJECT."
+        "HEARTHWATCH_VAPID_SUBJECT; docs/contacts.md says how to make the key."
     )
 
 

@@ -16,9 +16,11 @@ from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.heartbeats import services as heartbeats
+from runbooks.paging.announcements import deliver_announcements
 from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression import cycle
+from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.endings import warn_of_endings
 
 #: What is logged where it happens, in a sentence; a traceback would add nothing.
@@ -89,6 +91,14 @@ def follow_receipts() -> str:
     now = timezone.now()
     failed_over = fail_over_queued(now=now)
     return f"failed over {failed_over} queued pages, asked about {ask_receivers(now=now)}"
+
+
+@shared_task(name=Job.TELL_AUTHORS, throws=_SAID)
+def tell_authors() -> str:
+    """Tell authors what of theirs ends soon."""
+    now = timezone.now()
+    announced = announce_endings(now=now)
+    return f"announced {announced} endings, tried to tell {deliver_announcements(now=now)} authors"
 
 
 @shared_task(name=Job.AUDIT_PROMISES, throws=_SAID)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbooks.models.alert import Alert, AlertEvent
+from runbooks.models.announcement import Announcement
 from runbooks.models.escalation import (
     Escalation,
     EscalationPolicy,
@@ -27,6 +28,7 @@ from runbooks.models.suppression import InhibitionRule, Silence, Suppression
 __all__ = [
     "Alert",
     "AlertEvent",
+    "Announcement",
     "BrokenPromise",
     "EngineBeat",
     "Escalation",

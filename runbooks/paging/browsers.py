@@ -32,7 +32,9 @@ def subscribe_browser(
     """
     url, secret = _read(subscription)
     browsers = contacts_of(owner).filter(kind=Contact.Kind.WEB_PUSH)
-    known = browsers.filter(url=url).first() or browsers.filter(pk=known_as).first()
+    known = browsers.filter(url=url).first()
+    if known is None and known_as is not None:
+        known = browsers.filter(pk=known_as).first()
     if known is not None:
         return change_contact(contact=known, label=label, url=url, secret=secret, by=by, now=now)
     return add_contact(
@@ -50,10 +52,10 @@ def _read(subscription: object) -> tuple[str, str]:
     """Return the address and the keys, in the words of a contact; raises ContactError."""
     said: dict[str, Any] = subscription if isinstance(subscription, dict) else {}
     url, keys = said.get("endpoint"), said.get("keys")
-    is_whole = isinstance(keys, dict) and all(isinstance(keys.get(name), str) for name in _KEYS)
-    if not isinstance(url, str) or not is_whole:
+    pair = [keys.get(name) for name in _KEYS] if isinstance(keys, dict) else [None]
+    if not isinstance(url, str) or not all(isinstance(key, str) for key in pair):
         raise ContactError(
             "bad_subscription",
             "The browser's subscription cannot be read. Subscribe anew in that browser.",
         )
-    return url, json.dumps({name: keys[name] for name in _KEYS})
+    return url, json.dumps(dict(zip(_KEYS, pair, strict=True)))

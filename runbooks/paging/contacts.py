@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -30,6 +29,7 @@ from runbooks.paging.contact_rows import (
     take_away,
     write_down,
 )
+from runbooks.paging.facts import facts_without_alert
 from runbooks.paging.outcome import Answer, Fate, describe, fate_of
 from runbooks.paging.payload import PageFacts
 from runbooks.paging.people import WORKING
@@ -52,13 +52,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: A test page is about no site, and no runbook is pinned to it.
-_NOWHERE: Final[dict[str, Any]] = {
-    **dict.fromkeys(["site_slug", "site_name", "site_time_zone", "site_place"], ""),
-    **dict.fromkeys(["site_owner_name", "node_role", "runbook_slug", "runbook_title"], ""),
-    **{"runbook_hash": "", "runbook_version": 0, "node_name": None},
-    **{"first_steps": (), "next_at": None, "next_who": ()},
-}
 #: How long pages carry the old signature too.
 ROTATION = timedelta(hours=24)
 
@@ -242,24 +235,16 @@ def _outcome(answer: Answer) -> str:
 
 def _test_facts(contact: Contact, by: User | None, now: datetime) -> PageFacts:
     who = (by.get_full_name() or by.get_username()) if by is not None else "The command line"
-    return PageFacts(
-        base_url=settings.HEARTHWATCH_BASE_URL,
+    return facts_without_alert(
+        purpose="test",
         page_id=f"msg_{uuid4().hex}",
-        reason=f"{who} tests this contact",
-        step=1,
-        attempt=1,
-        owner_name=contact.owner.name,
-        alert_id=0,
-        severity=3,
         kind="contact.test",
+        reason=f"{who} tests this contact",
+        owner_name=contact.owner.name,
         summary=f"Test page for {contact.owner.name} by {contact.label}, asked for by {who}. "
         "Nothing is wrong and nothing is to be done.",
-        condition="firing",
-        began_at=now,
-        opened_at=now,
-        evidence={},
-        purpose="test",
-        **_NOWHERE,
+        attempt=1,
+        at=now,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -71,6 +72,46 @@ def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> Pa
         ack_url=_link(page, at),
         bundled=tuple(facts_of(one, at=at) for one in companions),
         acknowledged_by=_holder(alert),
+    )
+
+
+#: A test or a notice is about no site, and no runbook is pinned to it.
+_NOWHERE: Final[dict[str, Any]] = {
+    **dict.fromkeys(["site_slug", "site_name", "site_time_zone", "site_place"], ""),
+    **dict.fromkeys(["site_owner_name", "node_role", "runbook_slug", "runbook_title"], ""),
+    **{"runbook_hash": "", "runbook_version": 0, "node_name": None, "alert_id": 0, "step": 1},
+    **{"severity": 3, "condition": "firing", "evidence": {}, "first_steps": (), "next_who": ()},
+}
+
+
+def facts_without_alert(
+    *,
+    purpose: str,
+    page_id: str,
+    kind: str,
+    reason: str,
+    owner_name: str,
+    summary: str,
+    attempt: int,
+    at: datetime,
+    next_at: datetime | None = None,
+    notice_url: str = "",
+) -> PageFacts:
+    """Return what a test page (`test`) or a notice about no alert (`notice`) says."""
+    return PageFacts(
+        base_url=settings.HEARTHWATCH_BASE_URL,
+        page_id=page_id,
+        reason=reason,
+        attempt=attempt,
+        owner_name=owner_name,
+        kind=kind,
+        summary=summary,
+        began_at=at,
+        opened_at=at,
+        next_at=next_at,
+        purpose=purpose,
+        notice_url=notice_url,
+        **_NOWHERE,
     )
 
 

@@ -177,7 +177,8 @@ def _receipt_in(answer: Answer) -> tuple[Page.Receipt, int] | None:
     if not isinstance(said, dict):
         return None
     word, seq = said.get("receipt"), said.get("seq")
-    is_count = isinstance(seq, int) and not isinstance(seq, bool) and 1 <= seq <= _HIGHEST_SEQ
-    if not word or word not in Page.Receipt.values or not is_count:
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq <= _HIGHEST_SEQ:
+        return None
+    if not word or word not in Page.Receipt.values:
         return None
     return Page.Receipt(word), seq

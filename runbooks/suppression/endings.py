@@ -25,6 +25,11 @@ _WHAT: Final = {
 }
 
 
+def ends_soon(ends_at: datetime, *, now: datetime) -> bool:
+    """Tell whether what ends then is to be spoken of as ending soon."""
+    return now < ends_at <= now + WARNED_BEFORE
+
+
 @engine_transaction(module=Module.SUPPRESSION)
 def warn_of_endings(*, now: datetime) -> int:
     """Write into each held alert's timeline what ends within a quarter of an hour, once.

@@ -201,3 +201,10 @@ def test_a_long_log_is_turned_sheet_by_sheet_at_the_same_cost(alert: Alert) -> N
     assert len(many) == len(few)
     assert "1 of 2" in first
     assert "2 of 2" in page_for(viewer, "?state=dead&sheet=2")
+
+
+def test_a_page_that_stays_queued_is_not_said_to_have_arrived(alert: Alert) -> None:
+    settle(alert, "sent", sent_at=NOW, receipt="queued", failed_over_at=NOW)
+    page = page_for(make_user("operator"), "?state=")
+    assert "Handed on" in page
+    assert "queued by the receiver; the next contact was tried" in page

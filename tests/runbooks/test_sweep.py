@@ -31,9 +31,11 @@ from runbooks.tasks import (
     deliver_pages,
     escalate_due,
     expire_external,
+    follow_receipts,
     settle_alerts,
     take_in_findings,
     take_in_replies,
+    tell_authors,
 )
 from telemetry.models import DetectorState
 from tests.factories import make_user
@@ -273,7 +275,8 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
     make_fresh_finding(receiver)
     jobs = [
         *(check_heartbeats, expire_external, take_in_findings, apply_suppressions),
-        *(take_in_replies, settle_alerts, escalate_due, deliver_pages, audit_promises),
+        *(take_in_replies, settle_alerts, escalate_due, deliver_pages, follow_receipts),
+        *(tell_authors, audit_promises),
     ]
     assert [job() for job in jobs] == [
         "found 0 heartbeats late",
@@ -284,6 +287,8 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
         "ended 0 acknowledgements, settled 0 alerts",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
+        "failed over 0 queued pages, asked about 0",
+        "announced 0 endings, tried to tell 0 authors",
         "found 0 broken promises",
     ]
     assert len(receiver.requests) == 1

@@ -33,8 +33,10 @@ from runbooks.auditor.audit import watch_auditor
 from runbooks.auditor.beats import Part, expect_beats, note_beat
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.heartbeats.services import check_heartbeats
+from runbooks.paging.announcements import deliver_announcements
 from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
+from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
 from telemetry import jobs, store
@@ -165,7 +167,11 @@ def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
 
 def asking_stages() -> list[Stage]:
     """Return what the fourth lane does: what waits for others and is owed to nobody's phone."""
-    return [Stage("ask receivers", lambda now: ask_receivers(now=now))]
+    return [
+        Stage("ask receivers", lambda now: ask_receivers(now=now)),
+        Stage("announce endings", lambda now: announce_endings(now=now)),
+        Stage("tell authors", lambda now: deliver_announcements(now=now)),
+    ]
 
 
 def _beat(part: Part) -> Stage:

@@ -84,12 +84,12 @@ def send(
 def notification_of(facts: PageFacts, *, at: datetime) -> bytes:
     """Return what the service worker is given: `title`, `body`, `url`, `acknowledge_url`, `tag`."""
     message = message_of(facts, at=at)
-    is_test = facts.purpose == "test"
+    is_about_alert = facts.purpose not in ("test", "notice")
     body = {
         "title": clip(message.title, 200),
         "body": clip("\n".join(message.lines), LONGEST_BODY_CHARACTERS),
-        "url": facts.base_url if is_test else alert_url(facts),
-        "acknowledge_url": "" if is_test or facts.bundled else acknowledge_url(facts),
+        "url": alert_url(facts) if is_about_alert else facts.notice_url or facts.base_url,
+        "acknowledge_url": (acknowledge_url(facts) if is_about_alert and not facts.bundled else ""),
         "tag": _topic(facts),
     }
     return json.dumps(body, ensure_ascii=False).encode()
@@ -114,6 +114,8 @@ def _headers(url: str, facts: PageFacts, at: datetime) -> dict[str, str]:
 
 
 def _topic(facts: PageFacts) -> str:
+    if facts.purpose == "notice":
+        return f"notice-{facts.page_id[-24:]}"
     return "test" if facts.purpose == "test" else f"alert-{facts.alert_id}"
 
 

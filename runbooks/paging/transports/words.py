@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +18,11 @@ from runbooks.paging.payload import (
 
 #: Beyond this many, a message tells how many more there are.
 MOST_NAMED = 20
+
+_NOTICES: Mapping[str, str] = {
+    "silence.ending": "A silence of yours ends soon",
+    "maintenance.ending": "Maintenance of yours ends soon",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,9 @@ def message_of(facts: PageFacts, *, at: datetime) -> Message:
     """Return what the page says to a person at `at`."""
     if facts.purpose == "test":
         return Message(title="Test page", lines=(facts.summary,), links=())
+    if facts.purpose == "notice":
+        look = ("Look at it", facts.notice_url)
+        return Message(title=_NOTICES[facts.kind], lines=(facts.summary,), links=(look,))
     if facts.bundled:
         return _bundle(facts)
     lines = [

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from fleet.models import Contact, Owner
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Announcement
-from runbooks.paging.courier import Flight, fly
+from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, fly
 from runbooks.paging.facts import facts_without_alert
 from runbooks.paging.leases import LEASE_SLACK
 from runbooks.paging.notices import KEEPS_STATE
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 State = Announcement.State
 
 MOST_AT_ONCE = 20
+MOST_LOOKED_AT = 100
 
 
 def contacts_to_tell(owner: Owner) -> QuerySet[Contact]:
@@ -49,51 +50,71 @@ def deliver_announcements(
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
     """Send the announcements that are due, each to one contact; return how many were tried."""
-    began = clock()
-    waiting = _claim(now, limit)
-    count = len(waiting)
-    chance = rng or random.SystemRandom()
+    telling = _Round(now, limit, rng or random.SystemRandom(), clock)
+    fly(telling.next_flight)
+    return telling.tried
 
-    def next_flight(busy_contacts: Collection[int]) -> Flight | None:
-        for one in waiting:
-            contact = _contact_for(one)
-            if contact is not None and contact.pk in busy_contacts:
-                continue
-            waiting.remove(one)
-            at = now + timedelta(seconds=clock() - began)
-            land = partial(_record, one, at=at, rng=chance)
+
+class _Round:
+    """One call of `deliver_announcements`: its clock, its limits and its tally."""
+
+    def __init__(
+        self, now: datetime, limit: int, rng: random.Random, clock: Callable[[], float]
+    ) -> None:
+        self.tried = 0
+        self._now = now
+        self._limit = limit
+        self._rng = rng
+        self._clock = clock
+        self._began = clock()
+
+    def next_flight(self, busy_contacts: Collection[int]) -> Flight | None:
+        """Claim announcements until one can be sent; None when none is due or it is over."""
+        while True:
+            elapsed = self._clock() - self._began
+            if self.tried >= self._limit or elapsed > LONGEST_ROUND_SECONDS:
+                return None
+            at = self._now + timedelta(seconds=elapsed)
+            claimed = _claim(at, busy_contacts)
+            if claimed is None:
+                return None
+            self.tried += 1
+            one, contact = claimed
+            land = partial(_record, one, at=at, rng=self._rng)
             if contact is not None:
                 return Flight(contact.pk, _request(one, contact, at), land)
             # Tried again: a contact may be mended before it is too late.
             land(Answer(status=None, error="No contact of theirs works."))
-            return next_flight(busy_contacts)
-        return None
-
-    fly(next_flight)
-    return count
 
 
-def _claim(now: datetime, limit: int) -> list[Announcement]:
+def _claim(
+    at: datetime, busy_contacts: Collection[int]
+) -> tuple[Announcement, Contact | None] | None:
+    """Take the announcement that has waited longest, and the contact whose turn it is.
+
+    Those to `busy_contacts` are passed over; whoever dies meanwhile lets go by itself.
+    """
     pending = Announcement.objects.filter(state=State.PENDING)
-    taken_until = now + timedelta(seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS) + LEASE_SLACK
+    taken_until = at + timedelta(seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS) + LEASE_SLACK
     with engine_transaction(module=Module.DELIVERY):
-        pending.filter(ends_at__lte=now).update(state=State.DEAD)
-        due = pending.filter(next_attempt_at__lte=now).select_for_update(
-            skip_locked=True, no_key=True, of=("self",)
-        )
-        claimed = list(due.select_related("owner").order_by("next_attempt_at", "pk")[:limit])
-        Announcement.objects.filter(pk__in=[one.pk for one in claimed]).update(
-            next_attempt_at=taken_until, attempts_made=F("attempts_made") + 1
-        )
-    for one in claimed:
-        one.attempts_made += 1
-    return claimed
+        pending.filter(ends_at__lte=at).update(state=State.DEAD)
+        due = pending.filter(next_attempt_at__lte=at).select_related("owner")
+        for one in due.order_by("next_attempt_at", "pk")[:MOST_LOOKED_AT]:
+            contact = _contact_for(one)
+            if contact is not None and contact.pk in busy_contacts:
+                continue
+            # Asked again in the update: of two workers one has it.
+            free = pending.filter(pk=one.pk, attempts_made=one.attempts_made)
+            one.attempts_made += 1
+            if free.update(next_attempt_at=taken_until, attempts_made=one.attempts_made):
+                return one, contact
+    return None
 
 
 def _contact_for(one: Announcement) -> Contact | None:
     """Return the contact whose turn it is: the first, after a failure the next one."""
     contacts = list(contacts_to_tell(one.owner))
-    return contacts[(one.attempts_made - 1) % len(contacts)] if contacts else None
+    return contacts[one.attempts_made % len(contacts)] if contacts else None
 
 
 def _request(one: Announcement, contact: Contact, at: datetime) -> Callable[[], Answer]:

@@ -19,6 +19,8 @@ from runbooks.paging.outcome import Answer
 MOST_IN_THE_AIR = 8
 #: The places that one contact may take; a dead receiver with a long queue leaves the others free.
 MOST_PER_CONTACT = 2
+#: No request is begun after this; a worker must end before Celery ends it.
+LONGEST_ROUND_SECONDS = 60
 #: How long to wait for an answer before looking for pages that became due meanwhile, in seconds.
 _LOOK_SECONDS = 0.5
 

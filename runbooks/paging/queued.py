@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from fleet.models import Contact
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, AlertEvent, Page
-from runbooks.paging.courier import Flight, fly
+from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, fly
 from runbooks.paging.dead import queue_next_contact
 from runbooks.paging.facts import webhook_id
 from runbooks.paging.outcome import Answer, Fate, fate_of
@@ -77,7 +77,8 @@ def ask_receivers(
 
     def next_flight(busy_contacts: Collection[int]) -> Flight | None:
         page = next((one for one in waiting if one.contact_id not in busy_contacts), None)
-        if page is None:
+        # Those left over have their turn in a minute.
+        if page is None or clock() - began > LONGEST_ROUND_SECONDS:
             return None
         waiting.remove(page)
         at = now + timedelta(seconds=clock() - began)

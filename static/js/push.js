@@ -84,7 +84,8 @@ if (!("serviceWorker" in navigator && "PushManager" in window && "Notification" 
 } else {
   const known = document.getElementById(`contact-${remembered()}`);
   if (known) {
-    say(`This browser is here already: ${known.querySelector("b").textContent}.`);
+    label.value = known.querySelector("b").textContent;
+    say(`This browser is here already: ${label.value}.`);
     button.textContent = "Subscribe anew";
   }
   if (Notification.permission === "denied") say(REFUSED);

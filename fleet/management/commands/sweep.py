@@ -241,7 +241,8 @@ class Command(BaseCommand):
     def _cycle(self, stages: Sequence[Stage], seconds: float) -> None:
         try:
             while not self._stop.is_set():
-                if not run_stages(stages).has_more:
+                # Asked first, so that a program that is too old ends though nothing is due.
+                if not run_stages([_ENGINE, *stages]).has_more:
                     self._stop.wait(seconds)
         except EngineMismatch as refusal:
             # One part that stands still would leave the others to page by half of the rules.

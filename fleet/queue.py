@@ -28,6 +28,8 @@ class Job(StrEnum):
     SETTLE_ALERTS = "runbooks.settle_alerts"
     ESCALATE_DUE = "runbooks.escalate_due"
     DELIVER_PAGES = "runbooks.deliver_pages"
+    FOLLOW_RECEIPTS = "runbooks.follow_receipts"
+    TELL_AUTHORS = "runbooks.tell_authors"
     AUDIT_PROMISES = "runbooks.audit_promises"
 
 

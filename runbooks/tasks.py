@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from fleet.queue import Job
+from fleet.services.engine import EngineMismatch
 from runbooks.alertmanager import intake as external
 from runbooks.alerts import replies
 from runbooks.alerts.flapping import settle_flapping
@@ -15,24 +16,30 @@ from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats import services as heartbeats
+from runbooks.paging.announcements import deliver_announcements
+from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression import cycle
+from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.endings import warn_of_endings
 
+#: What is logged where it happens, in a sentence; a traceback would add nothing.
+_SAID = (EngineMismatch,)
 
-@shared_task(name=Job.CHECK_HEARTBEATS)
+
+@shared_task(name=Job.CHECK_HEARTBEATS, throws=_SAID)
 def check_heartbeats() -> str:
     """Record what has not called in time."""
     return f"found {heartbeats.check_heartbeats(now=timezone.now())} heartbeats late"
 
 
-@shared_task(name=Job.EXPIRE_EXTERNAL)
+@shared_task(name=Job.EXPIRE_EXTERNAL, throws=_SAID)
 def expire_external() -> str:
     """Clear the alerts of other systems that were not repeated."""
     return f"expired {external.expire_external(now=timezone.now())} external alerts"
 
 
-@shared_task(name=Job.TAKE_IN_FINDINGS)
+@shared_task(name=Job.TAKE_IN_FINDINGS, throws=_SAID)
 def take_in_findings() -> str:
     """Open, change and clear alerts after the findings that are owed to intake."""
     now = timezone.now()
@@ -40,7 +47,7 @@ def take_in_findings() -> str:
     return f"took in {taken} findings, {follow_findings(now=now)} alerts follow theirs"
 
 
-@shared_task(name=Job.APPLY_SUPPRESSIONS)
+@shared_task(name=Job.APPLY_SUPPRESSIONS, throws=_SAID)
 def apply_suppressions() -> str:
     """Hold back the alerts that must be, let go those that may, warn of what ends soon."""
     now = timezone.now()
@@ -48,13 +55,13 @@ def apply_suppressions() -> str:
     return f"changed {changed} suppressed alerts, warned of {warn_of_endings(now=now)} endings"
 
 
-@shared_task(name=Job.TAKE_IN_REPLIES)
+@shared_task(name=Job.TAKE_IN_REPLIES, throws=_SAID)
 def take_in_replies() -> str:
     """Acknowledge what receivers of pages asked to acknowledge."""
     return f"took in {replies.take_in_replies(now=timezone.now())} replies"
 
 
-@shared_task(name=Job.SETTLE_ALERTS)
+@shared_task(name=Job.SETTLE_ALERTS, throws=_SAID)
 def settle_alerts() -> str:
     """End acknowledgements that ran out, and let alerts settle that came and went."""
     now = timezone.now()
@@ -62,13 +69,13 @@ def settle_alerts() -> str:
     return f"ended {ended} acknowledgements, settled {settle_flapping(now=now)} alerts"
 
 
-@shared_task(name=Job.ESCALATE_DUE)
+@shared_task(name=Job.ESCALATE_DUE, throws=_SAID)
 def escalate_due() -> str:
     """Carry out the escalation steps that are due."""
     return f"advanced {advance_due_escalations(now=timezone.now())} escalations"
 
 
-@shared_task(name=Job.DELIVER_PAGES)
+@shared_task(name=Job.DELIVER_PAGES, throws=_SAID)
 def deliver_pages() -> str:
     """Send the pages that are due."""
     delivery = deliver_due_pages(now=timezone.now(), next_of=next_move)
@@ -78,7 +85,23 @@ def deliver_pages() -> str:
     )
 
 
-@shared_task(name=Job.AUDIT_PROMISES)
+@shared_task(name=Job.FOLLOW_RECEIPTS, throws=_SAID)
+def follow_receipts() -> str:
+    """Try the next contact for pages that stay queued, and ask where the others are."""
+    now = timezone.now()
+    failed_over = fail_over_queued(now=now)
+    return f"failed over {failed_over} queued pages, asked about {ask_receivers(now=now)}"
+
+
+@shared_task(name=Job.TELL_AUTHORS, throws=_SAID)
+def tell_authors() -> str:
+    """Tell authors what of theirs ends soon."""
+    now = timezone.now()
+    announced = announce_endings(now=now)
+    return f"announced {announced} endings, tried to tell {deliver_announcements(now=now)} authors"
+
+
+@shared_task(name=Job.AUDIT_PROMISES, throws=_SAID)
 def audit_promises() -> str:
     """Check that everything the pager owes is under way."""
     return f"found {len(audit(now=timezone.now()))} broken promises"

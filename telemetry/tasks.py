@@ -7,11 +7,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from fleet.queue import Job
+from fleet.services.engine import EngineMismatch
 from telemetry import store
 from telemetry.jobs import Outcome, evaluate_due, evaluate_each
 
 
-@shared_task(name=Job.EVALUATE_SITES)
+@shared_task(name=Job.EVALUATE_SITES, throws=(EngineMismatch,))
 def evaluate_sites(site_ids: list[int]) -> str:
     """Evaluate the sites that windows have just come for."""
     evaluations = evaluate_each(site_ids=site_ids, now=timezone.now())
@@ -24,7 +25,7 @@ def evaluate_sites(site_ids: list[int]) -> str:
     )
 
 
-@shared_task(name=Job.EVALUATE_DUE_SITES)
+@shared_task(name=Job.EVALUATE_DUE_SITES, throws=(EngineMismatch,))
 def evaluate_due_sites() -> str:
     """Evaluate the sites that no hint told us of."""
     return f"evaluated {evaluate_due(now=timezone.now())} sites that were due"

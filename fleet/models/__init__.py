@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleet.models.access import AgentToken, ApiToken, Membership
 from fleet.models.audit import AuditEntry
 from fleet.models.desired import DesiredState, ReportedState
+from fleet.models.engine import EngineModule
 from fleet.models.maintenance import MaintenanceWindow
 from fleet.models.site import Contact, Node, Owner, Site
 
@@ -14,6 +15,7 @@ __all__ = [
     "AuditEntry",
     "Contact",
     "DesiredState",
+    "EngineModule",
     "MaintenanceWindow",
     "Membership",
     "Node",

@@ -10,12 +10,13 @@ from django.db.models import Prefetch
 
 from fleet.access import AnyUser, sites_visible_to
 from fleet.models import Contact, Owner, Site
-from fleet.noc.oncall_rights import may_keep_contacts, owner_of, owners_visible_to
+from fleet.noc.oncall_rights import is_own, may_keep_contacts, owner_of, owners_visible_to
 from fleet.noc.oncall_words import local_clock
 from runbooks.paging.contact_rows import REMOVED
 from runbooks.paging.contacts import contacts_of, replaced_by, replacement_of
 from runbooks.paging.transports.endpoint import endpoint_of
 from runbooks.paging.transports.masking import shown_address
+from runbooks.paging.transports.web_push import WebPushNotSetUp, public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,22 @@ class PersonRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ThisBrowser:
+    """How the reader's own browser can be paged: by the server's key, or why it cannot be."""
+
+    public_key: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PersonBoard:
-    """One person's page."""
+    """One person's page; `browser` is None on everybody's but the reader's own."""
 
     person: PersonRow
     sites: Sequence[Site]
     may_keep: bool
     kinds: Sequence[tuple[str, str]]
+    browser: ThisBrowser | None
 
 
 def state_of(contact: Contact) -> State:
@@ -105,7 +115,15 @@ def person_board(*, user: AnyUser, owner: Owner, now: datetime) -> PersonBoard:
         sites=list(visible.order_by("name")),
         may_keep=may_keep_contacts(user, owner),
         kinds=Contact.Kind.choices,
+        browser=_this_browser() if is_own(user, owner) else None,
     )
+
+
+def _this_browser() -> ThisBrowser:
+    try:
+        return ThisBrowser(public_key=public_key())
+    except WebPushNotSetUp as refusal:
+        return ThisBrowser(why_not=refusal.sentence)
 
 
 def _person(

@@ -195,16 +195,23 @@ def _narrow(
 
 def _row(page: Page, may_respond: bool) -> DeliveryRow:
     mark, word = _STATES[page.state]
+    if page.state == Page.State.SENT and page.receipt == Page.Receipt.QUEUED:
+        mark, word = "p3", "handed on"
     latency = getattr(page, "latency_ms", None)
     return DeliveryRow(
         page=page,
         mark=mark,
         word=word,
         latency=latency_words(None if latency is None else float(latency)),
-        receipt=_RECEIPTS.get(page.receipt, ""),
+        receipt=_receipt(page),
         travels_with=getattr(page, "bundled_count", 0),
         may_redeliver=may_respond and page.state == Page.State.DEAD,
     )
+
+
+def _receipt(page: Page) -> str:
+    words = _RECEIPTS.get(page.receipt, "")
+    return f"{words}; the next contact was tried" if page.failed_over_at else words
 
 
 def _turn(filters: LogFilters, sheet: int) -> str:

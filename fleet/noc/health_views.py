@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from redis.exceptions import RedisError
 
+from fleet.services.engine import engine_faults
 from runbooks.auditor import ABOUT_PEOPLE, SLACK_CYCLES
 from runbooks.auditor import CHECKS as PROMISES
 
@@ -79,6 +80,11 @@ class MigrationsApplied:
         self._are_applied = True
 
 
+def _check_engine() -> None:
+    for fault in engine_faults():
+        raise NotReady(f"{fault.code}: {fault.sentence}")
+
+
 def _check_layer() -> None:
     try:
         async_to_sync(_round_trip)()
@@ -110,6 +116,7 @@ def _check_promises() -> None:
 CHECKS: dict[str, Callable[[], None]] = {
     "database": _check_database,
     "migrations": MigrationsApplied(),
+    "engine": _check_engine,
     "channel_layer": _check_layer,
     "promises": _check_promises,
 }

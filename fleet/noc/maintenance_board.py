@@ -11,6 +11,7 @@ from fleet.access import Action, AnyUser, sites_where
 from fleet.models import MaintenanceWindow, Node, Site
 from fleet.names import name_of
 from fleet.spans import Span, next_span_of
+from runbooks.suppression.endings import ends_soon
 from runbooks.suppression.matchers import read_matchers
 from runbooks.suppression.selectors import maintenance_for
 
@@ -32,6 +33,7 @@ class WindowRow:
     matchers: tuple[str, ...]
     author: str
     may_cancel: bool
+    is_ending: bool
 
     @property
     def repeats(self) -> str:
@@ -93,6 +95,7 @@ def _row(window: MaintenanceWindow, span: Span, now: datetime, *, may_cancel: bo
         window=window,
         span=span,
         is_on=span.starts_at <= now,
+        is_ending=span.starts_at <= now and ends_soon(span.ends_at, now=now),
         matchers=tuple(str(matcher) for matcher in read_matchers(window.matchers)),
         author=name_of(by) if by else "",
         may_cancel=may_cancel,

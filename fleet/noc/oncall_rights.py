@@ -53,8 +53,7 @@ def owner_for(user: AnyUser, owner_id: int) -> Owner:
 
 def may_keep_contacts(user: AnyUser, owner: Owner) -> bool:
     """Tell whether `user` may test and change the contacts of `owner`: their own, or as admin."""
-    is_own = user.is_authenticated and owner.user_id == user.pk
-    return is_own or may_everywhere(user, Action.ADMINISTER)
+    return is_own(user, owner) or may_everywhere(user, Action.ADMINISTER)
 
 
 def require_contacts(user: AnyUser, owner: Owner) -> None:
@@ -63,6 +62,17 @@ def require_contacts(user: AnyUser, owner: Owner) -> None:
         raise PermissionDenied(
             f"Only {owner.name} and administrators may test or change these contacts."
         )
+
+
+def is_own(user: AnyUser, owner: Owner) -> bool:
+    """Tell whether `owner` is the person who holds the account."""
+    return user.is_authenticated and owner.user_id == user.pk
+
+
+def require_own(user: AnyUser, owner: Owner) -> None:
+    """Raise PermissionDenied for anybody but `owner`: their browser would get another's pages."""
+    if not is_own(user, owner):
+        raise PermissionDenied(f"Only {owner.name} can be paged in the browser they are logged in.")
 
 
 def sees_everything(user: AnyUser) -> bool:

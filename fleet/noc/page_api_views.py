@@ -92,7 +92,13 @@ def receipt(page: Page, body: Body, now: datetime) -> Body:
         raise ApiError(
             422, "seq_invalid", "'seq' must be a whole number from 1 that rises with each receipt."
         )
-    is_news = record_receipt(page=page, receipt=Page.Receipt(word), seq=seq, now=now)
+    is_news = record_receipt(
+        page=page,
+        receipt=Page.Receipt(word),
+        seq=seq,
+        now=now,
+        is_askable=body.get("ask") is True,
+    )
     return {"recorded": is_news}
 
 

@@ -14,6 +14,7 @@ from fleet.models import Site
 from fleet.names import name_of
 from runbooks.alerts.selectors import alerts_visible_to
 from runbooks.models import Alert, Silence
+from runbooks.suppression.endings import ends_soon
 from runbooks.suppression.labels import labels_of
 from runbooks.suppression.matchers import read_matchers
 from runbooks.suppression.selectors import held_alerts_for, silences_for
@@ -33,6 +34,7 @@ class SilenceRow:
     author: str
     held: int
     may_end: bool
+    is_ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class SilenceBoard:
         """Whether the reader may hold anything back at all."""
         return bool(self.sites) or self.may_silence_all
 
+    @property
+    def ending(self) -> int:
+        """How many of those in force end soon."""
+        return sum(row.is_ending for row in self.active)
+
 
 def silence_board(*, user: AnyUser, now: datetime, form: SilenceForm | None = None) -> SilenceBoard:
     """Return the page as `user` may see it."""
@@ -82,6 +89,7 @@ def silence_board(*, user: AnyUser, now: datetime, form: SilenceForm | None = No
             author=_author(silence),
             held=silence.held,
             may_end=everywhere if silence.site_id is None else silence.site_id in mine,
+            is_ending=_is_active(silence, now) and ends_soon(silence.ends_at, now=now),
         )
         for silence in silences
     ]

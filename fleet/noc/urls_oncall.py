@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from fleet.noc import (
+    browser_views,
     contact_views,
     delivery_views,
     oncall_views,
@@ -36,6 +37,11 @@ urlpatterns: list[URLPattern] = [
     path("oncall/contacts/", contact_views.contacts, name="contacts"),
     path("oncall/contacts/<int:owner_id>/", contact_views.contact, name="contact"),
     path("oncall/contacts/<int:owner_id>/add/", contact_views.contact_add, name="contact-add"),
+    path(
+        "oncall/contacts/<int:owner_id>/browser/",
+        browser_views.contact_browser,
+        name="contact-browser",
+    ),
     path(
         "oncall/contacts/<int:owner_id>/<int:contact_id>/<slug:act>/",
         contact_views.contact_change,

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from fleet.models import Site
+from fleet.services.engine import Module, engine_transaction
 from runbooks.alertmanager.repeats import note_repeats
 from runbooks.alertmanager.wire import Refusal, Said, SaidAlert, fingerprint, write_time
 from telemetry.detectors.detection import Detection, Json, spell_seconds
@@ -81,7 +81,7 @@ def expire_external(*, now: datetime, limit: int = 500) -> int:
 
     Safe beside the door that takes repeats in: what is being repeated just now is passed over.
     """
-    with transaction.atomic():
+    with engine_transaction(module=Module.INTAKE):
         overdue = list(
             # The condition is asked again once the row is locked, so a repeat that came first wins.
             Finding.objects.select_for_update(skip_locked=True, of=("self",))

@@ -7,6 +7,7 @@ from functools import partial
 
 from django.db.models import Exists, F, OuterRef
 
+from fleet.services.engine import Module
 from runbooks.alerts import lifecycle
 from runbooks.alerts.actions import ENGINE, Kind, write_action
 from runbooks.alerts.firings import FIRINGS, QUIET_SPAN
@@ -31,7 +32,11 @@ def settle_flapping(*, now: datetime, limit: int = 200) -> int:
         .order_by("pk")
     )
     return work_through(
-        quiet, partial(_settle, now=now), limit=limit, event="alert.settling_failed"
+        quiet,
+        partial(_settle, now=now),
+        module=Module.RESPONSE,
+        limit=limit,
+        event="alert.settling_failed",
     )
 
 

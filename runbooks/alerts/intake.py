@@ -6,10 +6,11 @@ import logging
 from datetime import datetime
 from functools import partial
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 
 from fleet.models import Site
+from fleet.services.engine import EngineMismatch, Module, engine_transaction
 from runbooks.alerts import lifecycle
 from runbooks.alerts.news import is_news, is_old_news, may_page
 from runbooks.alerts.storms import STORM_ALERTS, has_open_storm, take_in_together
@@ -42,6 +43,7 @@ def take_in_findings(*, now: datetime, limit: int = 500) -> int:
         # are taken in in their order and two of them never open two alerts.
         owed.select_for_update(skip_locked=True, no_key=True, of=("self", "site")),
         partial(_take_in, now=now),
+        module=Module.INTAKE,
         limit=limit,
         event="intake.failed",
     )
@@ -60,7 +62,7 @@ def follow_findings(*, now: datetime) -> int:
         Exists(finding.filter(updated_at__gt=OuterRef("last_seen_at"))),
         condition=Alert.Condition.FIRING,
     )
-    with transaction.atomic():
+    with engine_transaction(module=Module.INTAKE):
         # Locked by number, as everybody locks who takes many; those in use follow next time.
         locked = stale.select_for_update(no_key=True, skip_locked=True, of=("self",))
         ids = list(locked.order_by("pk").values_list("pk", flat=True))
@@ -102,7 +104,7 @@ def _take_in_group(site_id: int, kind: str, now: datetime) -> int:
     What fails is left to be taken in one by one, where one bad finding stops no other.
     """
     try:
-        with transaction.atomic():
+        with engine_transaction(module=Module.INTAKE):
             rows = Site.objects.select_for_update(skip_locked=True, no_key=True)
             site = rows.filter(pk=site_id).first()
             if site is None:
@@ -114,7 +116,7 @@ def _take_in_group(site_id: int, kind: str, now: datetime) -> int:
             taken = take_in_together(site=site, kind=kind, findings=findings, now=now)
             Finding.objects.filter(pk__in=taken).update(taken_in_revision=F("revision"))
             return len(taken)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, EngineMismatch):
         raise
     except Exception:
         logger.exception("intake.storm_failed", extra={"site_id": site_id, "kind": kind})

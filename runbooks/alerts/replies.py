@@ -13,6 +13,7 @@ from functools import partial
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from fleet.services.engine import Module
 from runbooks.alerts.errors import AlertError
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.models import Alert, AlertEvent, Page
@@ -63,7 +64,9 @@ def take_in_replies(*, now: datetime, limit: int = 200) -> int:
         .select_related("alert", "owner__user")
         .order_by("replied_at", "pk")
     )
-    return work_through(owed, partial(_take_in, now=now), limit=limit, event="reply.failed")
+    return work_through(
+        owed, partial(_take_in, now=now), module=Module.RESPONSE, limit=limit, event="reply.failed"
+    )
 
 
 def _take_in(page: Page, *, now: datetime) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 
 from django.db.models import F
 
+from fleet.services.engine import Module
 from runbooks.alerts.actions import ENGINE, NOBODY, Kind, write_action
 from runbooks.alerts.errors import holder_of
 from runbooks.escalation.services import resume_escalation
@@ -34,7 +35,11 @@ def expire_acknowledgements(*, now: datetime, limit: int = 200) -> int:
         .order_by("acknowledgement_ends_at", "pk")
     )
     return work_through(
-        over, partial(_expire, now=now), limit=limit, event="alert.acknowledgement_not_ended"
+        over,
+        partial(_expire, now=now),
+        module=Module.RESPONSE,
+        limit=limit,
+        event="alert.acknowledgement_not_ended",
     )
 
 

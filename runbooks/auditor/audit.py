@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
+from fleet.services.engine import Module, engine_transaction
 from runbooks.auditor.beats import Part, note_beat
 from runbooks.auditor.checks import CHECKS, SLACK_CYCLES
 from runbooks.auditor.deadman import DeadMan
@@ -52,6 +53,7 @@ def open_promises() -> QuerySet[BrokenPromise]:
     return BrokenPromise.objects.filter(mended_at__isnull=True).order_by("-first_seen_at", "pk")
 
 
+@engine_transaction(module=Module.AUDIT)
 def _audit(codes: Iterable[BrokenPromise.Code], now: datetime) -> list[BrokenPromise]:
     late = now - timedelta(seconds=SLACK_CYCLES * settings.HEARTHWATCH_SWEEP_SECONDS)
     rows = []

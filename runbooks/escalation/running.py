@@ -10,6 +10,7 @@ from functools import partial
 from django.db.models import F
 
 from fleet.models import Owner
+from fleet.services.engine import Module
 from runbooks.escalation.choice import Choice, choose
 from runbooks.escalation.plan import Step, read_steps
 from runbooks.escalation.timers import step_before, stop_escalation, suspend_escalation
@@ -39,7 +40,11 @@ def advance_due_escalations(*, now: datetime, limit: int = 200) -> int:
         .order_by("next_due_at", "pk")
     )
     return work_through(
-        due, partial(_advance, now=now), limit=limit, event="escalation.advance_failed"
+        due,
+        partial(_advance, now=now),
+        module=Module.ESCALATION,
+        limit=limit,
+        event="escalation.advance_failed",
     )
 
 

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from fleet.models import AuditEntry, Node, Site
+from fleet.services.engine import Module
 from fleet.services.tokens import hash_token
 from runbooks.heartbeats.errors import HeartbeatError
 from runbooks.models import Heartbeat
@@ -136,7 +137,11 @@ def check_heartbeats(*, now: datetime, limit: int = 250) -> int:
         .order_by("late_at", "pk")
     )
     return work_through(
-        late, partial(_raise_late, now=now), limit=limit, event="heartbeat.check_failed"
+        late,
+        partial(_raise_late, now=now),
+        module=Module.HEARTBEATS,
+        limit=limit,
+        event="heartbeat.check_failed",
     )
 
 

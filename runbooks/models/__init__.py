@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbooks.models.alert import Alert, AlertEvent
+from runbooks.models.announcement import Announcement
 from runbooks.models.escalation import (
     Escalation,
     EscalationPolicy,
@@ -37,6 +38,7 @@ from runbooks.models.tablet import RunQuarantine, RunToken, Tablet
 __all__ = [
     "Alert",
     "AlertEvent",
+    "Announcement",
     "BrokenPromise",
     "DraftRemark",
     "EngineBeat",

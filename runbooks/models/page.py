@@ -70,6 +70,11 @@ class Page(models.Model):
     #: The receiver's own count; a receipt with a lower one came late and is passed over.
     receipt_seq = models.PositiveBigIntegerField(default=0)
     receipt_at = models.DateTimeField(null=True, blank=True)
+    #: Whether the receiver said that it can be asked what became of the page, and when it was.
+    is_askable = models.BooleanField(default=False)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    #: When the owner's next contact was tried because nothing said that this page arrived.
+    failed_over_at = models.DateTimeField(null=True, blank=True)
     #: When the receiver's answer asked to acknowledge the alert; done once `link_used_at` is set.
     replied_at = models.DateTimeField(null=True, blank=True)
     #: When somebody acknowledged by the link in this page; the link works once.
@@ -97,6 +102,11 @@ class Page(models.Model):
                 fields=["contact", "sent_at"],
                 condition=models.Q(state="sent"),
                 name="pages_sent_by_contact",
+            ),
+            models.Index(
+                fields=["sent_at"],
+                condition=models.Q(state="sent", receipt="queued"),
+                name="pages_queued_by_receivers",
             ),
             models.Index(
                 fields=["replied_at"],

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
 
+from fleet.services.engine import EngineMismatch
 from runbooks.paging.outcome import Answer
 
 MOST_IN_THE_AIR = 8
 #: The places that one contact may take; a dead receiver with a long queue leaves the others free.
 MOST_PER_CONTACT = 2
+#: No request is begun after this; a worker must end before Celery ends it.
+LONGEST_ROUND_SECONDS = 60
 #: How long to wait for an answer before looking for pages that became due meanwhile, in seconds.
 _LOOK_SECONDS = 0.5
 
@@ -57,13 +60,14 @@ def fly(next_flight: Callable[[Collection[int]], Flight | None]) -> None:
 def _land(landed: Sequence[tuple[Flight, Answer]]) -> None:
     """Write every answer down, whatever becomes of one of them.
 
-    A database that is gone is raised once the others had their turn; their leases run out.
+    A database that is gone, or made for another engine, is raised once the others had their
+    turn; their leases run out.
     """
-    gone: OperationalError | InterfaceError | None = None
+    gone: OperationalError | InterfaceError | EngineMismatch | None = None
     for flight, answer in landed:
         try:
             flight.land(answer)
-        except (OperationalError, InterfaceError) as fault:
+        except (OperationalError, InterfaceError, EngineMismatch) as fault:
             gone = fault
         except Exception as fault:
             # A worker's outer loop: one answer that cannot be written down must not cost the

@@ -106,7 +106,7 @@ def follow_up(page: Page, *, escalation: Escalation | None, now: datetime) -> st
     """Page the owner's next contact, or have the next step taken now; return a sentence on it."""
     if page.purpose != Page.Purpose.PAGE:
         return "Its receiver may go on showing the alert as it was."
-    contact = _queue_next_contact(page, now)
+    contact = queue_next_contact(page, now=now)
     if contact is not None:
         return f"{contact.label} is tried next."
     if escalation is not None and _hurry(escalation, page, now):
@@ -114,7 +114,8 @@ def follow_up(page: Page, *, escalation: Escalation | None, now: datetime) -> st
     return "There is no other contact to try."
 
 
-def _queue_next_contact(page: Page, now: datetime) -> Contact | None:
+def queue_next_contact(page: Page, *, now: datetime) -> Contact | None:
+    """Page the owner's first working contact that this step has not tried; None without one."""
     tried = Page.objects.filter(
         alert=page.alert_id, sequence=page.sequence, owner=page.owner_id, purpose=page.purpose
     )

@@ -15,11 +15,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Least
 
 from fleet.models import Contact
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, Page, PageAttempt
 from runbooks.paging.bundles import (
     LARGEST_BUNDLE,
@@ -68,7 +69,7 @@ def claim_page(
     worker last tried a contact, whatever came of it.
     """
     for contact_id in _contacts_in_turn(now, busy_contacts, served):
-        with transaction.atomic():
+        with engine_transaction(module=Module.DELIVERY):
             page = _claim_for(contact_id, now, timeout + LEASE_SLACK)
         if page is not None:
             return page

@@ -75,8 +75,9 @@ class PageFacts:
     first_steps: Sequence[str]
     next_at: datetime | None
     next_who: Sequence[str]
-    #: `page`, `acknowledged`, `resolved`; about no alert are `test`, a contact's test page, and
-    #: `trouble` and `recovered`, which tell of the pager itself.
+    #: `page`, `acknowledged`, `resolved`; about no alert are `test`, a contact's test page,
+    #: `trouble` and `recovered`, which tell of the pager itself, and `notice`, where `kind` says
+    #: what and `next_at` when.
     purpose: str = "page"
     #: Where the one who is paged acknowledges without signing on; empty where there is no link.
     ack_url: str = ""
@@ -84,11 +85,13 @@ class PageFacts:
     bundled: tuple[PageFacts, ...] = ()
     #: Who has it, where somebody does.
     acknowledged_by: str = ""
+    #: Where a notice leads.
+    notice_url: str = ""
 
     @property
     def is_about_an_alert(self) -> bool:
         """Whether there is an alert, with a page of its own, that it tells of."""
-        return self.purpose not in ("test", "trouble", "recovered")
+        return self.purpose not in ("test", "trouble", "recovered", "notice")
 
 
 def render_body(facts: PageFacts, *, at: datetime) -> bytes:
@@ -99,6 +102,8 @@ def render_body(facts: PageFacts, *, at: datetime) -> bytes:
     """
     if facts.purpose == "test":
         return _encode(_test(facts, at))
+    if facts.purpose == "notice":
+        return _encode(_notice(facts, at))
     if facts.bundled:
         return _encode(_bundle(facts, at))
     encoded = _encode(_body(facts, at, dict(facts.evidence), is_whole=True))
@@ -226,6 +231,20 @@ def _test(facts: PageFacts, at: datetime) -> dict[str, Any]:
             "page": _page(facts),
             "owner": {"name": facts.owner_name},
             "summary": facts.summary,
+        },
+    }
+
+
+def _notice(facts: PageFacts, at: datetime) -> dict[str, Any]:
+    return {
+        "type": facts.kind,
+        "timestamp": _utc(at),
+        "data": {
+            "id": facts.page_id,
+            "owner": {"name": facts.owner_name},
+            "summary": facts.summary,
+            "ends_at": _utc(facts.next_at) if facts.next_at else None,
+            "url": facts.notice_url,
         },
     }
 

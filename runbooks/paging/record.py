@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from random import Random
 
-from django.db import transaction
 from django.db.models import F
 
 from fleet.models import Contact
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import AlertEvent, Page, PageAttempt
 from runbooks.paging import leases
 from runbooks.paging.dead import follow_up, lock_escalation
@@ -27,6 +27,8 @@ from runbooks.paging.timeline import clip, write_entry
 
 logger = logging.getLogger(__name__)
 
+#: What takes a page on behalf of somebody else, and delivers it later or never.
+HANDED_ON = frozenset({Contact.Kind.EMAIL})
 _TOLD = {
     Page.Purpose.ACKNOWLEDGED: "told that somebody has it",
     Page.Purpose.RESOLVED: "told that it is over",
@@ -58,7 +60,7 @@ def record_answer(
     # somebody who acts on many alerts at once. The leader last: after a crash in between, those
     # that are left come once more under the same id.
     for one in (*companions, page):
-        with transaction.atomic():
+        with engine_transaction(module=Module.DELIVERY):
             _note_attempt(one, answer, started_at)
             if is_untied:
                 _untie(one, answer, now)
@@ -68,7 +70,7 @@ def record_answer(
     return fates
 
 
-@transaction.atomic
+@engine_transaction(module=Module.DELIVERY)
 def give_up(page: Page, *, reason: str, now: datetime) -> None:
     """End a claimed page without another attempt."""
     # Locked before the page, in the order of everybody else: alert, escalation, pages.
@@ -115,9 +117,10 @@ def _mark_sent(page: Page, answer: Answer, others: int, now: datetime) -> None:
     if is_ours and asks_to_acknowledge(answer):
         # Kept though the page was cancelled while its request was in the air: somebody answered.
         Page.objects.filter(pk=page.pk).update(replied_at=now)
-    if leases.settle(
-        page, state=Page.State.SENT, sent_at=now, last_status=answer.status, last_error=""
-    ):
+    fields: dict[str, object] = {"state": Page.State.SENT, "sent_at": now, "last_error": ""}
+    if page.contact.kind in HANDED_ON:
+        fields["receipt"] = Page.Receipt.QUEUED
+    if leases.settle(page, last_status=answer.status, **fields):
         logger.info("page.sent", extra={"page": str(page.pk), "alert_id": page.alert_id})
         write_entry(
             alert=page.alert,

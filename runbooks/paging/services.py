@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 from fleet.models import Contact
 from runbooks.models import Page
 from runbooks.paging import leases
-from runbooks.paging.courier import Flight, fly
+from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, fly
 from runbooks.paging.facts import NextOf, facts_of
 from runbooks.paging.outbox import cancel_pages, queue_page
 from runbooks.paging.outcome import Answer, Fate
@@ -26,9 +26,6 @@ from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
 __all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_page"]
 
 logger = logging.getLogger(__name__)
-
-#: No page is claimed after this; a worker must end before Celery ends it.
-LONGEST_ROUND_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

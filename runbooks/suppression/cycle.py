@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, Suppression
 from runbooks.suppression.causes import (
     Cause,
@@ -47,7 +48,8 @@ def apply_suppressions(*, now: datetime, limit: int = 50_000) -> int:
     A number of statements that does not grow with the alerts. At most `limit` alerts change, and
     one that another worker holds is left to the next cycle.
     """
-    _forget_closed(now)
+    with engine_transaction(module=Module.SUPPRESSION):
+        _forget_closed(now)
     rules = enabled_rules()
     causes = active_causes(now=now)
     rows = in_force(Suppression.objects.all())
@@ -63,7 +65,8 @@ def apply_suppressions(*, now: datetime, limit: int = 50_000) -> int:
     done = 0
     for start in range(0, min(len(stale), limit), _AT_ONCE):
         ids = stale[start : start + _AT_ONCE][: limit - start]
-        done += _settle(ids, now=now, inhibited=inhibited, waits=False)
+        with engine_transaction(module=Module.SUPPRESSION):
+            done += _settle(ids, now=now, inhibited=inhibited, waits=False)
     return done
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import transaction
 from django.db.models import F
 
 from fleet.models import MaintenanceWindow
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, AlertEvent, Silence, Suppression
 from runbooks.paging.timeline import LONGEST_SENTENCE, clip, spell_time
 from runbooks.suppression.records import write_entries
@@ -25,7 +25,12 @@ _WHAT: Final = {
 }
 
 
-@transaction.atomic
+def ends_soon(ends_at: datetime, *, now: datetime) -> bool:
+    """Tell whether what ends then is to be spoken of as ending soon."""
+    return now < ends_at <= now + WARNED_BEFORE
+
+
+@engine_transaction(module=Module.SUPPRESSION)
 def warn_of_endings(*, now: datetime) -> int:
     """Write into each held alert's timeline what ends within a quarter of an hour, once.
 

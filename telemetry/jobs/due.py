@@ -21,6 +21,7 @@ from django.db.models import (
 )
 
 from fleet.models import Node, Site
+from fleet.services.engine import EngineMismatch
 from telemetry.jobs.evaluation import WATCHED, Evaluation, Outcome, evaluate_site
 from telemetry.models import Finding
 
@@ -49,6 +50,8 @@ def evaluate_each(*, site_ids: Iterable[int], now: datetime) -> list[Evaluation]
     for site_id in site_ids:
         try:
             evaluations.append(evaluate_site(site_id=site_id, now=now))
+        except EngineMismatch:
+            raise
         except Exception:
             # The outer loop of a worker: one bad site must not blind the others.
             logger.exception("site.evaluation_failed", extra={"site_id": site_id})

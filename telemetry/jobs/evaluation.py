@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from django.db import transaction
-
 from fleet.models import Node, Site
+from fleet.services.engine import Module, engine_transaction
 from telemetry.detectors.detection import Detection
 from telemetry.findings import Recorded, record_detections
 from telemetry.jobs.memory import Memory, is_outdated
@@ -42,7 +41,7 @@ class Evaluation:
     recorded: Recorded = field(default_factory=Recorded)
 
 
-@transaction.atomic
+@engine_transaction(module=Module.DETECTION)
 def evaluate_site(*, site_id: int, now: datetime) -> Evaluation:
     """Judge what is new of one site; findings and memory are written together or not at all.
 

@@ -26,6 +26,8 @@ from tests.factories import make_user
 from tests.noc.fleet_world import make_fleet, make_incidents
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+#: The base64url of 32 bytes: a key of the tests alone.
+VAPID_PRIVATE_KEY = "A" * 42 + "E"
 OpenPage = Callable[..., Page]
 
 
@@ -53,6 +55,8 @@ def server(django_db_setup: None) -> Iterator[str]:
         "DATABASE_URL": database.geturl(),
         "HEARTHWATCH_BASE_URL": f"http://127.0.0.1:{port}",
         "HEARTHWATCH_DEMO": "true",
+        "HEARTHWATCH_VAPID_PRIVATE_KEY": VAPID_PRIVATE_KEY,
+        "HEARTHWATCH_VAPID_SUBJECT": "mailto:ops@hearthwatch.example",
     }
     command = [sys.executable, "-m", "uvicorn", "fleet.asgi:application"]
     command += ["--fd", str(listening.fileno()), "--log-level", "warning"]

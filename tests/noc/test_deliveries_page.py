@@ -208,3 +208,10 @@ def test_a_mail_that_arrived_reads_as_mail(alert: Alert) -> None:
     Contact.objects.update(kind="email", url="mailto:ana@example.org", tested_at=NOW)
     Page.objects.update(state=Page.State.SENT, last_status=250, sent_at=NOW)
     assert "SMTP 250" in page_for(make_user("viewer"), "?state=")
+
+
+def test_a_page_that_stays_queued_is_not_said_to_have_arrived(alert: Alert) -> None:
+    settle(alert, "sent", sent_at=NOW, receipt="queued", failed_over_at=NOW)
+    page = page_for(make_user("operator"), "?state=")
+    assert "Handed on" in page
+    assert "queued by the receiver; the next contact was tried" in page

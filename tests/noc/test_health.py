@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from fleet.models import Contact
+from fleet.models import Contact, EngineModule
 from fleet.noc import health_views
 from runbooks.auditor import CHECKS as PROMISES
 from runbooks.models import AlertEvent, BrokenPromise, Page
@@ -29,7 +29,7 @@ def test_readyz_says_of_each_check_how_long_it_took(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     checks = answer.json()["checks"]
-    assert list(checks) == ["database", "migrations", "channel_layer", "promises"]
+    assert list(checks) == ["database", "migrations", "engine", "channel_layer", "promises"]
     assert all(check["ok"] and check["ms"] >= 0 for check in checks.values())
 
 
@@ -61,6 +61,16 @@ def test_readyz_stays_ready_though_somebody_has_no_contact(client: Client) -> No
     )
     assert PROMISES[BrokenPromise.Code.NOBODY_REACHABLE](NOON)
     assert client.get("/readyz").status_code == 200
+
+
+def test_readyz_fails_when_the_database_is_made_for_another_engine(client: Client) -> None:
+    EngineModule.objects.filter(name="delivery").update(version=2)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["engine"]["says"] == (
+        "engine_outdated: This program's engine is version 1 of delivery, the database's is 2: "
+        "upgrade this program."
+    )
 
 
 def test_readyz_fails_while_a_migration_is_owed() -> None:

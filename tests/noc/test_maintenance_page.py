@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from fleet.models import MaintenanceWindow
 from tests.factories import make_node, make_site, make_user
-from tests.noc.detail_world import hot_alert, signed_in, stop_clock
+from tests.noc.detail_world import NOW, hot_alert, signed_in, stop_clock
 
 pytestmark = pytest.mark.django_db
 
@@ -119,3 +119,12 @@ def test_work_at_a_site_that_is_not_mine_cannot_be_planned_or_called_off() -> No
     assert answer.status_code == 403
     stranger = make_user("operator", site=make_site())
     assert plan(stranger, site).status_code == 404
+
+
+def test_work_that_ends_soon_is_marked() -> None:
+    user = make_user("operator")
+    site = make_site()
+    plan(user, site, hours="1")
+    assert "then paging goes on" not in page_for(user)
+    MaintenanceWindow.objects.update(ends_at=NOW + timedelta(minutes=12))
+    assert page_for(user).count("then paging goes on") == 1

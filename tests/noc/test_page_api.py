@@ -222,6 +222,15 @@ def test_a_receipt_is_kept(page: Page) -> None:
     assert (page.receipt, page.receipt_seq) == ("read", 7)
 
 
+@pytest.mark.parametrize(("asks", "is_askable"), [(True, True), (False, False), (1, False)])
+def test_a_receiver_says_whether_it_can_be_asked_later(
+    page: Page, asks: object, is_askable: bool
+) -> None:
+    ask(page, "receipt", receipt(page, receipt="queued", ask=asks))
+    page.refresh_from_db()
+    assert page.is_askable is is_askable
+
+
 @pytest.mark.parametrize(
     ("parts", "code"),
     [

@@ -53,6 +53,16 @@ def test_without_a_silence_the_page_says_that_everything_pages() -> None:
     assert "Every open alert pages as its policy says." in page
 
 
+def test_a_silence_that_ends_soon_is_marked() -> None:
+    user = make_user("operator")
+    silence_thermal(user)
+    assert "then paging goes on" not in page_for(user)
+    silence_thermal(user, ends_at=NOW + hour / 5)
+    page = page_for(user)
+    assert "1 silence ends within a quarter of an hour." in page
+    assert page.count("then paging goes on") == 1
+
+
 def test_a_silence_holds_back_what_matches_and_says_who_and_why() -> None:
     alert = hot_alert()
     user = make_user("operator", first_name="Anne", last_name="Roux")

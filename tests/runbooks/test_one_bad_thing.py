@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from fleet.models import Contact, Owner
+from fleet.services.engine import Module
 from runbooks.alerts.services import close_alert
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Escalation, Page
@@ -68,7 +69,7 @@ def test_bad_rows_at_the_head_do_not_starve_those_behind_them() -> None:
         done.append(owner.pk)
 
     due = Owner.objects.select_for_update(skip_locked=True).order_by("pk")
-    assert work_through(due, act, limit=3, event="test.failed") == 1
+    assert work_through(due, act, module=Module.INTAKE, limit=3, event="test.failed") == 1
     assert done == [owners[5].pk]
 
 

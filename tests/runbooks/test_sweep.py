@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -18,6 +18,8 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from fleet.management.commands.sweep import Cycle, Stage, deciding_stages, run_stages
+from fleet.models import EngineModule
+from fleet.services.engine import EngineMismatch
 from runbooks.heartbeats.services import create_heartbeat
 from runbooks.models import Alert, EngineBeat, Page, Suppression
 from runbooks.suppression.matchers import parse_matchers
@@ -29,9 +31,11 @@ from runbooks.tasks import (
     deliver_pages,
     escalate_due,
     expire_external,
+    follow_receipts,
     settle_alerts,
     take_in_findings,
     take_in_replies,
+    tell_authors,
 )
 from telemetry.models import DetectorState
 from tests.factories import make_user
@@ -106,6 +110,7 @@ def test_the_deciding_lane_takes_its_stages_in_the_order_that_pages_nobody_needl
         "take in replies",
         "end answers",
         "settle",
+        "fail over",
         "escalate",
         "watch auditor",
         "beat of sweep.decide",
@@ -206,6 +211,52 @@ def test_the_real_sweep_pages_without_a_broker_and_ends_cleanly_when_told(
     wait_until(lambda: Page.objects.get().state == Page.State.SENT)
 
 
+@pytest.fixture
+def newer_escalation() -> Iterator[Callable[[], None]]:
+    """Raise the version of escalation as a migration does; it is put back afterwards."""
+    row = EngineModule.objects.filter(name="escalation")
+    yield lambda: row.update(version=2) and None
+    row.update(version=1)
+
+
+@pytest.mark.chaos
+def test_the_real_sweep_of_an_old_program_ends_when_a_migration_raises_a_version(
+    receiver: Receiver, newer_escalation: Callable[[], None]
+) -> None:
+    make_fresh_finding(receiver)
+    with sweeping() as process:
+        receiver.wait_for(1)
+        newer_escalation()
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "The sweep has stopped. engine_outdated: This program's engine is version 1" in said
+    assert "engine.refused" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.chaos
+def test_the_real_sweep_of_an_old_program_does_not_begin_on_newer_rows(
+    receiver: Receiver, newer_escalation: Callable[[], None]
+) -> None:
+    newer_escalation()
+    make_fresh_finding(receiver)
+    with sweeping() as process:
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "the database's is 2: upgrade this program." in said
+    assert not Alert.objects.exists()
+
+
+def test_a_worker_of_an_old_program_refuses_and_says_so(
+    caplog: pytest.LogCaptureFixture, newer_escalation: Callable[[], None]
+) -> None:
+    newer_escalation()
+    with pytest.raises(EngineMismatch):
+        escalate_due()
+    assert [record.getMessage() for record in caplog.records] == ["engine.refused"]
+    assert EngineMismatch in escalate_due.throws
+
+
 @pytest.mark.chaos
 def test_the_real_sweep_outlives_the_loss_of_its_database_connections(
     receiver: Receiver,
@@ -224,7 +275,8 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
     make_fresh_finding(receiver)
     jobs = [
         *(check_heartbeats, expire_external, take_in_findings, apply_suppressions),
-        *(take_in_replies, settle_alerts, escalate_due, deliver_pages, audit_promises),
+        *(take_in_replies, settle_alerts, escalate_due, deliver_pages, follow_receipts),
+        *(tell_authors, audit_promises),
     ]
     assert [job() for job in jobs] == [
         "found 0 heartbeats late",
@@ -235,6 +287,8 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
         "ended 0 acknowledgements, settled 0 alerts",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
+        "failed over 0 queued pages, asked about 0",
+        "announced 0 endings, tried to tell 0 authors",
         "found 0 broken promises",
     ]
     assert len(receiver.requests) == 1

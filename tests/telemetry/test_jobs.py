@@ -280,4 +280,4 @@ def test_an_evaluation_asks_as_much_for_ten_nodes_as_for_one() -> None:
             now = send_inlet(node, [22.0], minute=1)
         with statements.watched():
             evaluate_site(site_id=site.pk, now=now)
-        assert statements.count == 8
+        assert statements.count == 9

@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
+from fleet.services.engine import EngineMismatch
 from runbooks.auditor.audit import go_round
 from runbooks.auditor.beats import expect_beats
 from runbooks.auditor.deadman import DeadMan
@@ -47,6 +48,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         """Go round once, failing when a promise is broken; or go round until told to end."""
+        try:
+            self._run(once=once)
+        except EngineMismatch as refusal:
+            raise CommandError(f"The auditor has stopped. {refusal}") from None
+
+    def _run(self, *, once: bool) -> None:
         if once:
             broken = go_round(now=timezone.now(), deadman=self._deadman)
             if broken:
@@ -74,6 +81,8 @@ class Command(BaseCommand):
             if not is_expected:
                 expect_beats(now=timezone.now())
             go_round(now=timezone.now(), deadman=self._deadman)
+        except EngineMismatch:
+            raise
         except (OperationalError, InterfaceError) as fault:
             # Without its traceback: a database that is gone would fill the log with them.
             logger.error("auditor.database_unavailable", extra={"fault": str(fault).strip()})

@@ -1,7 +1,8 @@
 """`manage.py sweep`: the promise behind every hint. Needs PostgreSQL and nothing else.
 
-Three lanes: one detects, one decides (take in, hold back, escalate), one delivers, so that neither
-a backlog of telemetry nor a receiver that answers slowly ever keeps a step from being taken.
+Four lanes: one detects, one decides (take in, hold back, escalate), one delivers, one asks what
+became of pages, so that neither a backlog of telemetry nor a receiver that answers slowly ever
+keeps a step from being taken.
 Whatever a broker lost, a cycle finds. `manage.py auditor` looks after it from a process of its own.
 """
 
@@ -22,6 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
+from fleet.services.engine import EngineMismatch, require_engine
 from runbooks.alertmanager.intake import expire_external
 from runbooks.alerts.flapping import settle_flapping
 from runbooks.alerts.intake import follow_findings, take_in_findings
@@ -31,7 +33,10 @@ from runbooks.auditor.audit import watch_auditor
 from runbooks.auditor.beats import Part, expect_beats, note_beat
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats.services import check_heartbeats
+from runbooks.paging.announcements import deliver_announcements
+from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
+from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
 from telemetry import jobs, store
@@ -73,7 +78,7 @@ def run_stages(stages: Sequence[Stage]) -> Cycle:
     """Run each stage with the time it begins at.
 
     A stage that fails is logged with its traceback and tried again in the next cycle; it does
-    not keep the others from running.
+    not keep the others from running. One that may not run, by EngineMismatch, ends them all.
     """
     failed = []
     has_more = False
@@ -83,6 +88,8 @@ def run_stages(stages: Sequence[Stage]) -> Cycle:
         try:
             done = stage.run(timezone.now())
             has_more |= stage.most is not None and isinstance(done, int) and done >= stage.most
+        except EngineMismatch:
+            raise
         except (OperationalError, InterfaceError) as fault:
             # Without its traceback: a database that is gone would fill the log with them.
             logger.error(
@@ -135,6 +142,7 @@ def deciding_stages() -> list[Stage]:
         Stage("take in replies", lambda now: take_in_replies(now=now, limit=MOST), MOST),
         Stage("end answers", lambda now: expire_acknowledgements(now=now, limit=MOST), MOST),
         Stage("settle", lambda now: settle_flapping(now=now, limit=MOST), MOST),
+        Stage("fail over", lambda now: fail_over_queued(now=now, limit=MOST), MOST),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
         Stage("watch auditor", lambda now: watch_auditor(now=now)),
         _beat(Part.DECIDE),
@@ -160,9 +168,22 @@ def delivering_stages(should_stop: Callable[[], bool]) -> list[Stage]:
     return [Stage("deliver", deliver)]
 
 
+def asking_stages() -> list[Stage]:
+    """Return what the fourth lane does: what waits for others and is owed to nobody's phone."""
+    return [
+        Stage("ask receivers", lambda now: ask_receivers(now=now)),
+        Stage("announce endings", lambda now: announce_endings(now=now)),
+        Stage("tell authors", lambda now: deliver_announcements(now=now)),
+    ]
+
+
 def _beat(part: Part) -> Stage:
     """Return the stage that says that this lane has gone round."""
     return Stage(f"beat of {part}", lambda now: note_beat(part=part, now=now))
+
+
+#: Before anything else: a program that may not run the engine says so and ends.
+_ENGINE = Stage("check engine", lambda now: require_engine())
 
 
 class Command(BaseCommand):
@@ -173,6 +194,7 @@ class Command(BaseCommand):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stop = threading.Event()
+        self._refusal: EngineMismatch | None = None
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take `--once`."""
@@ -180,25 +202,38 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         """Do one cycle, or cycle until told to end."""
-        if once:
-            stages = [*detecting_stages(), *deciding_stages()]
-            cycle = run_stages([*stages, *delivering_stages(self._stop.is_set)])
-            if cycle.failed:
-                names = ", ".join(cycle.failed)
-                raise CommandError(f"These stages failed: {names}. The log says why.")
-            return
+        try:
+            if once:
+                self._sweep_once()
+            else:
+                self._sweep()
+        except EngineMismatch as refusal:
+            raise CommandError(f"The sweep has stopped. {refusal}") from None
+
+    def _sweep_once(self) -> None:
+        stages = [_ENGINE, *detecting_stages(), *deciding_stages()]
+        stages += [*delivering_stages(self._stop.is_set), *asking_stages()]
+        cycle = run_stages(stages)
+        if cycle.failed:
+            names = ", ".join(cycle.failed)
+            raise CommandError(f"These stages failed: {names}. The log says why.")
+
+    def _sweep(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        run_stages([Stage("expect beats", lambda now: expect_beats(now=now))])
+        run_stages([_ENGINE, Stage("expect beats", lambda now: expect_beats(now=now))])
         self.stdout.write(f"Sweeping every {settings.HEARTHWATCH_SWEEP_SECONDS} s. Ctrl-C ends it.")
         period = float(settings.HEARTHWATCH_SWEEP_SECONDS)
         lanes = [
             self._lane("detect", detecting_stages(), period),
             self._lane("deliver", delivering_stages(self._stop.is_set), LOOK_SECONDS),
+            self._lane("ask", asking_stages(), period),
         ]
         self._cycle(deciding_stages(), period)
         for lane in lanes:
             lane.join()
+        if self._refusal is not None:
+            raise self._refusal
         self.stdout.write("The sweep has ended; nothing was left half done.")
 
     def _lane(self, name: str, stages: Sequence[Stage], seconds: float) -> threading.Thread:
@@ -207,9 +242,15 @@ class Command(BaseCommand):
         return lane
 
     def _cycle(self, stages: Sequence[Stage], seconds: float) -> None:
-        while not self._stop.is_set():
-            if not run_stages(stages).has_more:
-                self._stop.wait(seconds)
+        try:
+            while not self._stop.is_set():
+                # Asked first, so that a program that is too old ends though nothing is due.
+                if not run_stages([_ENGINE, *stages]).has_more:
+                    self._stop.wait(seconds)
+        except EngineMismatch as refusal:
+            # One part that stands still would leave the others to page by half of the rules.
+            self._refusal = refusal
+            self._stop.set()
         connections.close_all()
 
     def _end(self, number: int, frame: FrameType | None) -> None:

@@ -45,6 +45,23 @@ class Transport(Protocol):
     ) -> Answer: ...
 
 
+class Asker(Protocol):
+    """A way to ask a receiver what became of a page it took; bound by what binds a Transport.
+
+    `webhook_id` is the id it knows the page by. Its answer's body says `receipt` and `seq`.
+    """
+
+    def __call__(
+        self,
+        webhook_id: str,
+        *,
+        endpoint: Endpoint,
+        at: datetime,
+        timeout_seconds: float,
+        allowed: Sequence[str],
+    ) -> Answer: ...
+
+
 class EndpointError(Exception):
     """An address or a secret that its kind cannot use: a `code` for machines, a sentence."""
 

@@ -19,10 +19,24 @@ from runbooks.paging.transports import (
     web_push,
     webhook,
 )
-from runbooks.paging.transports.endpoint import Endpoint, EndpointError, Transport, endpoint_of
+from runbooks.paging.transports.endpoint import (
+    Asker,
+    Endpoint,
+    EndpointError,
+    Transport,
+    endpoint_of,
+)
 from runbooks.paging.transports.masking import masked
 
-__all__ = ["CHECKS", "TRANSPORTS", "Endpoint", "EndpointError", "Transport", "endpoint_of"]
+__all__ = [
+    "ASKERS",
+    "CHECKS",
+    "TRANSPORTS",
+    "Endpoint",
+    "EndpointError",
+    "Transport",
+    "endpoint_of",
+]
 
 _Kind = Contact.Kind
 
@@ -35,6 +49,9 @@ CHECKS: Mapping[str, Callable[[Endpoint], None]] = {
     _Kind.EMAIL: mail.check,
     _Kind.APPRISE: apprise_services.check,
 }
+
+#: Kinds whose receivers can be asked what became of a page.
+ASKERS: Mapping[str, Asker] = {_Kind.WEBHOOK: webhook.ask}
 
 
 def _without_secrets(

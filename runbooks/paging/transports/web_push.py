@@ -38,7 +38,7 @@ class WebPushNotSetUp(Exception):
     code = "web_push_not_set_up"
     sentence = (
         "This server cannot send Web Push yet. Set HEARTHWATCH_VAPID_PRIVATE_KEY and "
-        "HEARTHWATCH_VAPID_SUBJECT."
+        "HEARTHWATCH_VAPID_SUBJECT; docs/contacts.md says how to make the key."
     )
 
 
@@ -85,10 +85,11 @@ def notification_of(facts: PageFacts, *, at: datetime) -> bytes:
     """Return what the service worker is given: `title`, `body`, `url`, `acknowledge_url`, `tag`."""
     message = message_of(facts, at=at)
     has_ack = facts.is_about_an_alert and not facts.bundled
+    elsewhere = facts.notice_url or facts.base_url
     body = {
         "title": clip(message.title, 200),
         "body": clip("\n".join(message.lines), LONGEST_BODY_CHARACTERS),
-        "url": alert_url(facts) if facts.is_about_an_alert else facts.base_url,
+        "url": alert_url(facts) if facts.is_about_an_alert else elsewhere,
         "acknowledge_url": acknowledge_url(facts) if has_ack else "",
         "tag": _topic(facts),
     }
@@ -116,6 +117,8 @@ def _headers(url: str, facts: PageFacts, at: datetime) -> dict[str, str]:
 def _topic(facts: PageFacts) -> str:
     if facts.is_about_an_alert:
         return f"alert-{facts.alert_id}"
+    if facts.purpose == "notice":
+        return f"notice-{facts.page_id[-24:]}"
     return "test" if facts.purpose == "test" else "pager"
 
 

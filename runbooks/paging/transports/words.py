@@ -24,6 +24,11 @@ _OWN_TITLES: Mapping[str, str] = {
     "recovered": "Hearthwatch: the pager does what it owes again",
 }
 
+_NOTICES: Mapping[str, str] = {
+    "silence.ending": "A silence of yours ends soon",
+    "maintenance.ending": "Maintenance of yours ends soon",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -41,6 +46,9 @@ class Message:
 
 def message_of(facts: PageFacts, *, at: datetime) -> Message:
     """Return what the page says to a person at `at`."""
+    if facts.purpose == "notice":
+        look = ("Look at it", facts.notice_url)
+        return Message(title=_NOTICES[facts.kind], lines=(facts.summary,), links=(look,))
     if not facts.is_about_an_alert:
         return Message(
             title=_OWN_TITLES[facts.purpose],

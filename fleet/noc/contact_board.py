@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Prefetch
@@ -39,6 +39,11 @@ class ContactRow:
     replaces: Contact | None = None
     replaced_by: Contact | None = None
     has_old_secret: bool = False
+    #: When it is tried: `first`, `then`; empty for one that is not.
+    turn: str = ""
+    #: The contacts it can change places with.
+    before: Contact | None = None
+    after: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +142,24 @@ def _person(
     return PersonRow(
         owner=owner,
         clock=local_clock(now, owner.time_zone),
-        rows=[_row(contact, now, with_changes) for contact in contacts],
+        rows=_in_order([_row(contact, now, with_changes) for contact in contacts]),
         is_me=owner == me,
     )
+
+
+def _in_order(rows: Sequence[ContactRow]) -> list[ContactRow]:
+    """Return the rows with their turns and neighbours."""
+    first = next((row for row in rows if row.state.is_working), None)
+    around = zip([None, *rows], rows, [*rows[1:], None], strict=False)
+    return [
+        replace(
+            row,
+            turn=("first" if row is first else "then") if row.state.is_working else "",
+            before=before.contact if before else None,
+            after=after.contact if after else None,
+        )
+        for before, row, after in around
+    ]
 
 
 def _row(contact: Contact, now: datetime, with_changes: bool) -> ContactRow:

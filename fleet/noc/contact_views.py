@@ -1,4 +1,4 @@
-"""The doors of the contacts' pages: look, add, change, test, switch, rotate, take away."""
+"""The doors of the contacts' pages: look, add, change, test, switch, order, take away."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from fleet.models import Contact, Owner
 from fleet.noc.contact_board import people, person_board
 from fleet.noc.live_pages import live_page
 from fleet.noc.oncall_rights import owner_for, require_contacts, require_view
+from fleet.noc.whole_numbers import read_whole
+from runbooks.paging.contact_order import order_changed, prefer_contact
 from runbooks.paging.contacts import (
     ContactError,
     add_contact,
@@ -30,7 +32,7 @@ from runbooks.paging.contacts import (
 from runbooks.paging.outcome import Fate, fate_of
 
 #: Acts on one contact, by the last part of their address.
-_ACTS = ("test", "change", "switch", "rotate", "remove")
+_ACTS = ("test", "change", "switch", "rotate", "remove", "earlier", "later")
 
 
 @live_page
@@ -97,13 +99,16 @@ def contact_change(request: HttpRequest, owner_id: int, contact_id: int, act: st
         else:
             messages.success(request, _alter(request, found, act, by=by, now=now))
     except ContactError as refusal:
-        return _show(request, owner, fault=refusal.sentence, act=f"{act}-{found.pk}", status=422)
+        status = 409 if refusal.code == "order_changed" else 422
+        return _show(request, owner, fault=refusal.sentence, act=f"{act}-{found.pk}", status=status)
     return redirect("noc:contact", owner_id=owner.pk)
 
 
 def _alter(request: HttpRequest, found: Contact, act: str, *, by: User, now: datetime) -> str:
     """Change the contact and return what came of it, as a sentence."""
     said = request.POST
+    if act in ("earlier", "later"):
+        return _move(request, found, act, by=by, now=now)
     if act == "remove":
         remove_contact(contact=found, by=by, now=now)
         return f"{found.label} is removed. Its deliveries stay in the log."
@@ -126,6 +131,17 @@ def _alter(request: HttpRequest, found: Contact, act: str, *, by: User, now: dat
             "test page got through to it: send one."
         )
     return f"{changed.label} is changed."
+
+
+def _move(request: HttpRequest, found: Contact, act: str, *, by: User, now: datetime) -> str:
+    """Let the contact change places with its neighbour as the page showed it."""
+    number = read_whole(request.POST.get("neighbour", ""), digits=17)
+    neighbour = Contact.objects.filter(owner=found.owner_id, pk=number or 0).first()
+    if neighbour is None:
+        raise order_changed()
+    one, other = (found, neighbour) if act == "earlier" else (neighbour, found)
+    prefer_contact(contact=one, over=other, by=by, now=now)
+    return f"{one.label} is tried before {other.label}."
 
 
 def _test(request: HttpRequest, found: Contact, *, by: User, now: datetime) -> None:

@@ -29,8 +29,8 @@ def heartbeat(request: HttpRequest, key: str) -> JsonResponse:
         return _refusal(
             404,
             "unknown_heartbeat",
-            "No heartbeat has this key, or it was revoked; make one with "
-            "manage.py create_heartbeat.",
+            "No heartbeat has this key, or it was revoked; make one on the page of heartbeats, or "
+            "with manage.py create_heartbeat.",
         )
     return JsonResponse({"ok": True, "name": noted.name, "late_at": noted.late_at.isoformat()})
 

@@ -1,4 +1,4 @@
-"""Who may see and change what of paging. Schedules and policies belong to every site at once."""
+"""Who may see and change what of paging. Schedules, groups and policies belong to every site."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def require_view(user: AnyUser) -> None:
 
 
 def may_change_plans(user: AnyUser) -> bool:
-    """Tell whether `user` may change schedules and policies, which every site may follow."""
+    """Tell whether `user` may change schedules, groups and policies, which all sites share."""
     return may_everywhere(user, Action.CHANGE)
 
 
 def require_change(user: AnyUser) -> None:
-    """Raise PermissionDenied for somebody who may not change schedules and policies."""
+    """Raise PermissionDenied for somebody who may not change schedules, groups and policies."""
     if not may_change_plans(user):
         raise PermissionDenied(
-            "Schedules and policies page people of every site; changing them takes the role of "
-            "engineer or admin everywhere."
+            "Schedules, groups and policies page people of every site; changing them takes the "
+            "role of engineer or admin everywhere."
         )
 
 

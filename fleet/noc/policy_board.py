@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils.safestring import SafeString
 
-from fleet.access import AnyUser, sites_visible_to
+from fleet.access import Action, AnyUser, sites_visible_to, sites_where
 from fleet.models import Site
 from fleet.names import name_of
 from fleet.noc.oncall_rights import may_change_plans
@@ -23,6 +23,7 @@ from fleet.noc.policy_words import (
     word_groups,
 )
 from fleet.noc.schedule_board import WEEKDAYS
+from fleet.noc.span_form import FormFault, read_moment
 from fleet.noc.tags import duration_words
 from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.escalation.preview import PreviewStep, preview_policy
@@ -88,6 +89,10 @@ class PolicyBoard:
     earlier: Sequence[Edition]
     followers: Sequence[Site]
     sites: Sequence[Site]
+    #: Sites that may be let follow it by the reader, and do not yet.
+    others: Sequence[Site]
+    #: Those of the followers for which the reader may choose another.
+    movable: frozenset[int]
     may_change: bool
 
 
@@ -133,12 +138,17 @@ def policy_board(*, user: AnyUser, policy: EscalationPolicy) -> PolicyBoard:
     versions = policy.versions.select_related("policy", "created_by").order_by("-number")
     editions = [_edition(version, spelling) for version in versions]
     visible = sites_visible_to(user)
+    mine = sites_where(user, Action.CHANGE)
+    followers = list(visible.filter(escalation_choice__policy=policy).order_by("name"))
+    movable = list(mine.order_by("name"))
     return PolicyBoard(
         policy=policy,
         current=editions[0] if editions else None,
         earlier=editions[1:],
-        followers=list(visible.filter(escalation_choice__policy=policy).order_by("name")),
+        followers=followers,
         sites=list(visible.order_by("name")),
+        others=[site for site in movable if site not in followers],
+        movable=frozenset(site.pk for site in movable),
         may_change=may_change_plans(user),
     )
 
@@ -180,6 +190,24 @@ def preview_of(version: EscalationPolicyVersion, question: Question, *, at: date
         for step in steps[:_MOST_SHOWN]
     ]
     return Preview(question, moments, max(0, len(steps) - _MOST_SHOWN))
+
+
+def try_out(version: EscalationPolicyVersion | None, question: Question) -> dict[str, object]:
+    """Return what a page shows of a preview: `preview`, or as `fault` why there is none.
+
+    Neither where there is no edition that can be read.
+    """
+    if version is None:
+        return {}
+    try:
+        at = read_moment(question.at, zone=question.site.time_zone, what="time of the alert")
+        return {"preview": preview_of(version, question, at=at)}
+    except PlanError:
+        return {}
+    except FormFault as refusal:
+        return {"fault": refusal.sentence}
+    except OverflowError:
+        return {"fault": "That time is too far away; choose another."}
 
 
 def _after(at: datetime, began: datetime) -> str:

@@ -20,11 +20,11 @@ from fleet.noc.policy_board import (
     editor_for,
     policy_board,
     policy_rows,
-    preview_of,
     question_about,
+    try_out,
 )
 from fleet.noc.policy_form import PolicyForm, edition_of, read_form
-from fleet.noc.span_form import FormFault, read_moment
+from fleet.noc.span_form import FormFault
 from runbooks.escalation.plan import PlanError
 from runbooks.escalation.policies import publish_policy
 from runbooks.escalation.steps import SEVERITIES
@@ -133,18 +133,10 @@ def _preview(request: HttpRequest, board: PolicyBoard, now: datetime) -> dict[st
         at=asked.get("at", ""),
         now=now,
     )
-    if question is None or board.current is None or not board.current.steps:
-        return {"question": question}
-    try:
-        zone = question.site.time_zone
-        at = read_moment(question.at, zone=zone, what="time of the alert")
-        return {
-            "question": question,
-            "preview": preview_of(board.current.version, question, at=at),
-        }
-    except (FormFault, OverflowError) as refusal:
-        sentence = getattr(refusal, "sentence", "That time is too far away; choose another.")
-        return {"question": question, "fault": sentence}
+    if question is None:
+        return {"question": None}
+    version = board.current.version if board.current else None
+    return {"question": question, **try_out(version, question)}
 
 
 def _show_editor(

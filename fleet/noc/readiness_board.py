@@ -114,7 +114,9 @@ def _where(lack: Lack, sites: dict[int, str], schedules: dict[int, str]) -> tupl
         return reverse("noc:schedule", args=[schedules[lack.schedule_id]]), "Open the schedule"
     if lack.owner_id is not None:
         return reverse("noc:contact", args=[lack.owner_id]), "Open their contacts"
-    if lack.code in ("step_reaches_nobody", "urgent_held", "bad_policy", "no_policy"):
+    if lack.code == "no_policy" and lack.site_id in sites and lack.site_id is not None:
+        return reverse("noc:site-policy", args=[sites[lack.site_id]]), "Choose its policy"
+    if lack.code in ("step_reaches_nobody", "urgent_held", "bad_policy"):
         return reverse("noc:policies"), "Open the policies"
     if lack.site_id in sites and lack.site_id is not None:
         return reverse("noc:site", args=[sites[lack.site_id]]), "Open the site"

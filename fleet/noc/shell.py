@@ -55,7 +55,7 @@ _NAV = (
         "On call",
         "oncall",
         "o",
-        ("oncall", "schedule", "polic", "readiness", "contact", "deliver"),
+        ("oncall", "schedule", "polic", "group", "heartbeat", "readiness", "contact", "deliver"),
     ),
     ("Runbooks", "runbooks", "r", ("runbook",)),
 )

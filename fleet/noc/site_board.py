@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from fleet.access import AnyUser, sites_visible_to
+from fleet.access import Action, AnyUser, may, sites_visible_to
 from fleet.models import Contact, Node, Site
 from fleet.noc.chart_cards import ChartCard, Source, Span, chart_card
 from fleet.noc.charts import MOST_TRACES
@@ -74,6 +74,7 @@ class SiteBoard:
     contacts: list[Contact]
     policy: EscalationPolicyVersion | None
     rungs: list[Rung]
+    may_choose_policy: bool
     spurs: list[Site]
     hub: Site | None
 
@@ -112,6 +113,7 @@ def site_board(*, user: AnyUser, site: Site, now: datetime) -> SiteBoard:
         contacts=list(site.owner.contacts.all()) if site.owner else [],
         policy=policy,
         rungs=_rungs(site, read_steps(policy.steps), now) if policy else [],
+        may_choose_policy=may(user, Action.CHANGE, site),
         spurs=list(visible.filter(parent=site)),
         hub=visible.filter(pk=site.parent_id).first() if site.parent_id else None,
     )

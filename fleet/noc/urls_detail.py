@@ -8,6 +8,7 @@ from fleet.noc import (
     alert_more_views,
     alert_views,
     node_views,
+    policy_choice_views,
     queue_views,
     runbook_views,
     site_views,
@@ -15,6 +16,7 @@ from fleet.noc import (
 
 urlpatterns: list[URLPattern] = [
     path("sites/<slug:slug>/", site_views.site, name="site"),
+    path("sites/<slug:slug>/policy/", policy_choice_views.site_policy, name="site-policy"),
     path("nodes/<int:node_id>/", node_views.node, name="node"),
     path("alerts/", queue_views.alerts, name="alerts"),
     path("alerts/bulk/", queue_views.alerts_bulk, name="alerts-bulk"),

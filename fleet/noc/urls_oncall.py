@@ -1,4 +1,4 @@
-"""The addresses of who is paged: schedules, policies, contacts, readiness, the delivery log."""
+"""The addresses of who is paged: schedules, policies, groups, contacts, heartbeats, readiness."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from fleet.noc import (
     browser_views,
     contact_views,
     delivery_views,
+    group_views,
+    heartbeats_views,
     oncall_views,
     policy_views,
     readiness_views,
@@ -33,6 +35,15 @@ urlpatterns: list[URLPattern] = [
     path("oncall/policies/new/", policy_views.policy_new, name="policy-new"),
     path("oncall/policies/<slug:slug>/", policy_views.policy, name="policy"),
     path("oncall/policies/<slug:slug>/edit/", policy_views.policy_edit, name="policy-edit"),
+    path("oncall/groups/", group_views.groups, name="groups"),
+    path("oncall/groups/<slug:slug>/", group_views.group, name="group"),
+    path("oncall/groups/<slug:slug>/delete/", group_views.group_delete, name="group-delete"),
+    path("oncall/heartbeats/", heartbeats_views.heartbeats, name="heartbeats"),
+    path(
+        "oncall/heartbeats/<int:heartbeat_id>/<slug:act>/",
+        heartbeats_views.heartbeat_change,
+        name="heartbeat-change",
+    ),
     path("oncall/readiness/", readiness_views.readiness, name="readiness"),
     path("oncall/contacts/", contact_views.contacts, name="contacts"),
     path("oncall/contacts/<int:owner_id>/", contact_views.contact, name="contact"),

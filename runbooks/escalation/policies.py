@@ -86,7 +86,7 @@ def check_names(steps: Sequence[Step]) -> None:
         "owner": {str(pk) for pk in Owner.objects.values_list("pk", flat=True)},
         "contact": {str(pk) for pk in Contact.objects.values_list("pk", flat=True)},
         "schedule": set(Schedule.objects.values_list("slug", flat=True)),
-        "group": set(PagingGroup.objects.values_list("slug", flat=True)),
+        "group": _held_groups(steps),
     }
     for number, step in enumerate(steps, start=1):
         for word in step.notify:
@@ -98,6 +98,13 @@ def check_names(steps: Sequence[Step]) -> None:
                     f"Step {number} names {word!r}, but there is no such {kind}; make it first, "
                     "or name another.",
                 )
+
+
+def _held_groups(steps: Sequence[Step]) -> set[str]:
+    """Return the groups named that are there; held until COMMIT, so that none is deleted now."""
+    named = {split_word(word)[1] for step in steps for word in step.notify}
+    groups = PagingGroup.objects.select_for_update(no_key=True).filter(slug__in=named)
+    return set(groups.order_by("slug").values_list("slug", flat=True))
 
 
 def _check_edition(

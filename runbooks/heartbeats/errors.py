@@ -13,3 +13,10 @@ class HeartbeatError(Exception):
 
     def __str__(self) -> str:
         return self.sentence
+
+
+def already_revoked(subject: object) -> HeartbeatError:
+    """Return what to say of one that is gone."""
+    return HeartbeatError(
+        "already_revoked", f"{subject} was revoked already; nothing is left to do."
+    )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from fleet.models import AuditEntry, Node, Site
+from fleet.models import Node, Site
 from fleet.services.engine import Module
 from fleet.services.tokens import hash_token
-from runbooks.heartbeats.errors import HeartbeatError
+from runbooks.heartbeats.errors import HeartbeatError, already_revoked
+from runbooks.heartbeats.rows import locked, record, write_down
 from runbooks.models import Heartbeat
 from runbooks.paging.worklist import work_through
-from telemetry.detectors.detection import HIGH, Detection, spell_seconds
-from telemetry.findings import record_detections
-from telemetry.models import Finding
+from telemetry.detectors.detection import spell_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +61,12 @@ def create_heartbeat(
     """
     name = name.strip()
     _check(site, node, name, period_seconds, grace_seconds)
-    key = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    key = _new_key()
     heartbeat = Heartbeat(
         site=site,
         node=node,
         name=name,
-        key_hash=hash_token(text=key),
-        prefix=key[:_SHOWN_CHARACTERS],
+        **_kept_of(key),
         period_seconds=period_seconds,
         grace_seconds=grace_seconds,
         created_at=now,
@@ -82,8 +80,29 @@ def create_heartbeat(
         raise HeartbeatError(
             "name_taken", f"{site} has a heartbeat {name!r} already; revoke it, or choose another."
         ) from None
-    _write_down("heartbeat.created", heartbeat, now, by)
+    write_down("heartbeat.created", heartbeat, now, by)
     return IssuedHeartbeat(heartbeat, key)
+
+
+@transaction.atomic
+def rotate_key(*, heartbeat: Heartbeat, by: User | None, now: datetime) -> IssuedHeartbeat:
+    """Give it a new key; the old one, as `heartbeat` has it, opens nothing from now on.
+
+    Raises HeartbeatError where it was revoked, or somebody else made a new key meanwhile.
+    """
+    row = locked(pk=heartbeat.pk)
+    if row is None:
+        raise already_revoked(heartbeat)
+    if row.key_hash != heartbeat.key_hash:
+        raise HeartbeatError(
+            "key_changed",
+            f"Somebody made a new key for {heartbeat} meanwhile; ask them for it, or make another.",
+        )
+    key = _new_key()
+    Heartbeat.objects.filter(pk=row.pk).update(**_kept_of(key))
+    write_down("heartbeat.key_rotated", row, now, by, new_prefix=_kept_of(key)["prefix"])
+    row.refresh_from_db(fields=["key_hash", "prefix"])
+    return IssuedHeartbeat(row, key)
 
 
 @transaction.atomic
@@ -92,15 +111,13 @@ def revoke_heartbeat(*, heartbeat: Heartbeat, by: User | None, now: datetime) ->
 
     Raises HeartbeatError where somebody was quicker.
     """
-    row = _locked(pk=heartbeat.pk)
+    row = locked(pk=heartbeat.pk)
     if row is None:
-        raise HeartbeatError(
-            "already_revoked", f"{heartbeat} was revoked already; nothing is left to do."
-        )
+        raise already_revoked(heartbeat)
     Heartbeat.objects.filter(pk=row.pk).update(revoked_at=now, is_late=False)
     if row.is_late:
-        _record(row, now, is_firing=False, summary=f"{row.name} is not expected any more.")
-    _write_down("heartbeat.revoked", row, now, by)
+        record(row, now, is_firing=False, summary=f"{row.name} is not expected any more")
+    write_down("heartbeat.revoked", row, now, by)
 
 
 def note_heartbeat(*, key: str, now: datetime) -> Heartbeat | None:
@@ -132,7 +149,7 @@ def check_heartbeats(*, now: datetime, limit: int = 250) -> int:
     """
     late = (
         Heartbeat.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .filter(late_at__lte=now, is_late=False, revoked_at__isnull=True)
+        .filter(late_at__lte=now, is_late=False, paused_at__isnull=True, revoked_at__isnull=True)
         .select_related("site", "node")
         .order_by("late_at", "pk")
     )
@@ -150,55 +167,31 @@ def _raise_late(heartbeat: Heartbeat, *, now: datetime) -> None:
     period = spell_seconds(heartbeat.period_seconds)
     if heartbeat.last_seen_at is None:
         silent = spell_seconds((now - heartbeat.created_at).total_seconds())
-        summary = f"{heartbeat.name} has never been heard of in {silent}; expected every {period}."
+        summary = f"{heartbeat.name} has never been heard of in {silent}; expected every {period}"
     else:
         silent = spell_seconds((now - heartbeat.last_seen_at).total_seconds())
-        summary = f"{heartbeat.name} was last heard of {silent} ago; expected every {period}."
-    _record(heartbeat, now, is_firing=True, summary=summary)
+        summary = f"{heartbeat.name} was last heard of {silent} ago; expected every {period}"
+    record(heartbeat, now, is_firing=True, summary=summary)
 
 
 def _come_back(heartbeat: Heartbeat, seen: dict[str, datetime], now: datetime) -> bool:
     with transaction.atomic():
-        row = _locked(pk=heartbeat.pk)
+        row = locked(pk=heartbeat.pk)
         if row is None:
             return False
         Heartbeat.objects.filter(pk=row.pk).update(is_late=False, **seen)
         if row.is_late:
-            _record(row, now, is_firing=False, summary=f"{row.name} is heard of again.")
+            record(row, now, is_firing=False, summary=f"{row.name} is heard of again")
     return True
 
 
-def _locked(*, pk: int) -> Heartbeat | None:
-    rows = Heartbeat.objects.select_for_update(no_key=True, of=("self",))
-    return rows.select_related("site", "node").filter(pk=pk, revoked_at__isnull=True).first()
+def _new_key() -> str:
+    return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
-def _record(heartbeat: Heartbeat, now: datetime, *, is_firing: bool, summary: str) -> None:
-    last = heartbeat.last_seen_at
-    record_detections(
-        site=heartbeat.site,
-        detections=[
-            Detection(
-                kind=Finding.Kind.HEARTBEAT_LATE,
-                fingerprint=f"heartbeat/{heartbeat.pk}",
-                is_firing=is_firing,
-                severity=HIGH,
-                at=heartbeat.late_at.timestamp(),
-                node=heartbeat.node.name if heartbeat.node else None,
-                summary=summary,
-                evidence={
-                    "heartbeat": heartbeat.name,
-                    "period_seconds": heartbeat.period_seconds,
-                    "grace_seconds": heartbeat.grace_seconds,
-                    "last_seen_at": last.astimezone(UTC).isoformat() if last else None,
-                    # It is missing now, however long ago it was due: this is no old news.
-                    "window_end": now.timestamp(),
-                },
-            )
-        ],
-        now=now,
-        source=Finding.Source.HEARTBEAT,
-    )
+def _kept_of(key: str) -> dict[str, str]:
+    """Return all that is kept of a key."""
+    return {"key_hash": hash_token(text=key), "prefix": key[:_SHOWN_CHARACTERS]}
 
 
 def _check(
@@ -219,13 +212,3 @@ def _check(
         raise HeartbeatError(
             "node_elsewhere", f"{node.name} does not stand at {site}; choose a node of that site."
         )
-
-
-def _write_down(action: str, heartbeat: Heartbeat, now: datetime, by: User | None) -> None:
-    AuditEntry.objects.create(
-        at=now,
-        actor=by,
-        action=action,
-        subject=f"{heartbeat.site.slug} {heartbeat.prefix}",
-        detail={"name": heartbeat.name, "period_seconds": heartbeat.period_seconds},
-    )

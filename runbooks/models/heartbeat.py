@@ -27,6 +27,12 @@ class Heartbeat(models.Model):
     #: When it is late, seen before or never.
     late_at = models.DateTimeField()
     is_late = models.BooleanField(default=False)
+    #: Since when nobody expects it, by whom and why; empty: it is expected.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    pause_reason = models.CharField(max_length=300, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -37,11 +43,16 @@ class Heartbeat(models.Model):
                 condition=models.Q(revoked_at__isnull=True),
                 name="one_heartbeat_per_name_at_a_site",
             ),
+            models.CheckConstraint(
+                condition=models.Q(paused_at__isnull=True)
+                | (models.Q(is_late=False) & ~models.Q(pause_reason="")),
+                name="a_paused_heartbeat_says_why_and_is_not_late",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["late_at"],
-                condition=models.Q(is_late=False, revoked_at__isnull=True),
+                condition=models.Q(is_late=False, paused_at__isnull=True, revoked_at__isnull=True),
                 name="heartbeats_by_late_time",
             ),
         ]

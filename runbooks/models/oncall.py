@@ -15,6 +15,8 @@ class PagingGroup(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
     owners = models.ManyToManyField(Owner, related_name="paging_groups", blank=True)
+    #: Rises with every change, so that a stale screen can be told.
+    revision = models.PositiveIntegerField(default=1)
 
     class Meta:
         ordering = ["name"]

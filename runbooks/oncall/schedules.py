@@ -1,4 +1,4 @@
-"""The lasting parts of a schedule: itself, its rotations, its holidays; groups of people."""
+"""The lasting parts of a schedule: itself, its rotations, its holidays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from fleet.models import Owner
 from fleet.models.site import validate_time_zone
-from runbooks.models import Holiday, PagingGroup, Rotation, RotationMember, Schedule
+from runbooks.models import Holiday, Rotation, RotationMember, Schedule
 from runbooks.oncall.audit import write_down
 from runbooks.oncall.errors import OnCallError
 
@@ -27,7 +27,7 @@ def create_schedule(
     *, slug: str, name: str, time_zone: str, by: User | None, now: datetime
 ) -> Schedule:
     """Make a schedule without rotations: nobody is on call yet. Raises OnCallError."""
-    _check_slug(slug, name)
+    check_slug(slug, name)
     try:
         validate_time_zone(time_zone)
     except ValidationError as error:
@@ -120,23 +120,7 @@ def remove_holiday(*, holiday: Holiday, by: User | None, now: datetime) -> None:
     )
 
 
-@transaction.atomic
-def set_group(
-    *, slug: str, name: str, owners: Sequence[Owner], by: User | None, now: datetime
-) -> PagingGroup:
-    """Make or change a group of people who are paged together. Raises OnCallError."""
-    _check_slug(slug, name)
-    if not owners:
-        raise OnCallError("empty_group", "A group without people reaches nobody; name somebody.")
-    group, _ = PagingGroup.objects.update_or_create(slug=slug, defaults={"name": name})
-    group.owners.set(owners)
-    write_down(
-        "paging_group.set", slug, by=by, now=now, owner_ids=sorted(owner.pk for owner in owners)
-    )
-    return group
-
-
-def _check_slug(slug: str, name: str) -> None:
+def check_slug(slug: str, name: str) -> None:
     """Refuse what the words of a policy could not name."""
     if not name.strip() or _SLUG.fullmatch(slug) is None:
         raise OnCallError(

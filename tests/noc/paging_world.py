@@ -13,8 +13,8 @@ from runbooks.models import EscalationPolicy, Page, PageAttempt, Schedule, SiteE
 from runbooks.oncall.services import (
     add_holiday,
     add_override,
+    create_group,
     create_schedule,
-    set_group,
     set_rotation,
 )
 from tests.factories import make_contact, make_owner, make_site
@@ -142,7 +142,7 @@ def make_paging(*, now: datetime, user: Any = None) -> dict[str, Any]:
         now=now,
     )
     add_holiday(schedule=europe, day=(now + 4 * day).date(), name="Founders' day", by=None, now=now)
-    set_group(slug="directors", name="Directors", owners=[samira], by=None, now=now)
+    create_group(slug="directors", name="Directors", owners=[samira], by=None, now=now)
     policy = publish_for(europe, samira, now=now)
     SiteEscalation.objects.filter(site__region="Europe").update(policy=policy)
     make_contact(

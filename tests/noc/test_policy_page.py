@@ -12,7 +12,7 @@ from fleet.noc.policy_form import StepForm, edition_of, form_of, read_form
 from fleet.noc.policy_words import spelling_of, step_words, word_groups
 from runbooks.escalation.plan import read_steps
 from runbooks.models import EscalationPolicy, EscalationPolicyVersion, Page
-from runbooks.oncall.services import set_group
+from runbooks.oncall.services import create_group
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
 from tests.noc.detail_world import HTMX, signed_in, stop_clock
 from tests.noc.paging_world import HOURS, make_europe, publish_for
@@ -31,7 +31,7 @@ def standard() -> EscalationPolicy:
     anne = make_contact(owner=make_owner(name="Anne Roux"), label="phone").owner
     samira = make_contact(owner=make_owner(name="Samira Haddad")).owner
     europe = make_europe(anne, now=NOON)
-    set_group(slug="directors", name="Directors", owners=[samira], by=None, now=NOON)
+    create_group(slug="directors", name="Directors", owners=[samira], by=None, now=NOON)
     policy = publish_for(europe, samira, now=NOON)
     make_site(
         name="Lyon-Clinic",

@@ -65,14 +65,14 @@ def test_one_that_comes_in_time_is_never_late() -> None:
 def test_one_that_was_never_heard_of_is_late_too() -> None:
     make_heartbeat()
     assert [check_heartbeats(now=LATE - seconds(1)), check_heartbeats(now=LATE)] == [0, 1]
-    assert standing() == ["backup has never been heard of in 6 min; expected every 5 min."]
+    assert standing() == ["backup has never been heard of in 6 min; expected every 5 min"]
 
 
 def test_one_that_stays_late_is_found_once() -> None:
     _, key = make_heartbeat()
     note_heartbeat(key=key, now=NOON)
     assert [check_heartbeats(now=LATE), check_heartbeats(now=LATE + seconds(5))] == [1, 0]
-    assert standing() == ["backup was last heard of 6 min ago; expected every 5 min."]
+    assert standing() == ["backup was last heard of 6 min ago; expected every 5 min"]
 
 
 def test_one_that_is_heard_of_again_ends_its_finding_at_once() -> None:

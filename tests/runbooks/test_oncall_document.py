@@ -10,7 +10,7 @@ import pytest
 
 from fleet.models import Membership
 from runbooks.escalation.policies import publish_policy
-from runbooks.oncall.services import set_group
+from runbooks.oncall.services import create_group
 from tests.architecture.tree import ROOT
 from tests.factories import NOON, make_owner
 from tests.runbooks.oncall_world import make_schedule
@@ -40,7 +40,7 @@ def codes_in_the_product() -> set[str]:
 @pytest.mark.django_db
 def test_the_policy_on_the_page_can_be_published() -> None:
     make_schedule(slug="europe")
-    set_group(slug="power-crew", name="Power", owners=[make_owner()], by=None, now=NOON)
+    create_group(slug="power-crew", name="Power", owners=[make_owner()], by=None, now=NOON)
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     version = publish_policy(
         slug="example", name="Example", steps=json.loads(example), repeat=1, by=None, now=NOON

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from fleet.models import Membership, Owner, Site
 from runbooks.escalation.choice import choose
 from runbooks.escalation.plan import read_steps
-from runbooks.oncall.services import add_override, set_group
+from runbooks.oncall.services import add_override, create_group
 from runbooks.paging.people import owners_meant, reachable
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user, secret_from
 from tests.runbooks.oncall_world import at, make_schedule, owner_of, two_people, weekly
@@ -45,7 +45,7 @@ def test_a_gap_and_a_schedule_that_is_gone_mean_nobody() -> None:
 
 def test_a_group_means_all_its_people_by_name() -> None:
     ana, ben = two_people()
-    set_group(slug="power", name="Power", owners=[ben, ana], by=None, now=NOON)
+    create_group(slug="power", name="Power", owners=[ben, ana], by=None, now=NOON)
     assert names(["group:power"], make_site()) == ["Ana", "Ben"]
 
 
@@ -67,7 +67,7 @@ def test_whoever_answers_for_the_site_has_the_role_of_its_owner() -> None:
 
 def test_everybody_is_meant_once_in_the_order_of_the_words() -> None:
     ana, ben = two_people()
-    set_group(slug="power", name="Power", owners=[ana, ben], by=None, now=NOON)
+    create_group(slug="power", name="Power", owners=[ana, ben], by=None, now=NOON)
     site = make_site(owner=make_contact(owner=ana).owner)
     weekly(ana, slug="europe")
     assert names([word(ben), "group:power", "schedule:europe", "site_owner"], site) == [

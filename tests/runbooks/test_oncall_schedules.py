@@ -20,9 +20,9 @@ from runbooks.oncall.selectors import (
 )
 from runbooks.oncall.services import (
     add_holiday,
+    create_group,
     remove_holiday,
     remove_rotation,
-    set_group,
 )
 from tests.factories import NOON, make_owner
 from tests.runbooks.oncall_world import (
@@ -202,16 +202,16 @@ def test_a_short_name_that_no_policy_could_name_is_refused(slug: str) -> None:
         make_schedule(slug=slug)
     assert refusal.value.code == "bad_name"
     with pytest.raises(OnCallError) as refusal:
-        set_group(slug=slug, name="Power", owners=[make_owner()], by=None, now=NOON)
+        create_group(slug=slug, name="Power", owners=[make_owner()], by=None, now=NOON)
     assert refusal.value.code == "bad_name"
 
 
 def test_a_group_has_somebody_in_it() -> None:
     ana, ben = two_people()
-    group = set_group(slug="power", name="Power", owners=[ana, ben], by=None, now=NOON)
+    group = create_group(slug="power", name="Power", owners=[ana, ben], by=None, now=NOON)
     assert set(group.owners.all()) == {ana, ben}
     with pytest.raises(OnCallError) as refusal:
-        set_group(slug="power", name="Power", owners=[], by=None, now=NOON)
+        create_group(slug="power", name="Power", owners=[], by=None, now=NOON)
     assert refusal.value.code == "empty_group"
 
 

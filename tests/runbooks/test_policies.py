@@ -9,7 +9,7 @@ import pytest
 from runbooks.escalation.plan import PlanError
 from runbooks.escalation.policies import publish_policy
 from runbooks.models import EscalationPolicy, EscalationPolicyVersion
-from runbooks.oncall.services import set_group
+from runbooks.oncall.services import create_group
 from tests.factories import NOON, make_contact
 from tests.runbooks.oncall_world import make_schedule
 from tests.runbooks.world import word
@@ -32,7 +32,7 @@ def publish(*notify: str, **overrides: Any) -> EscalationPolicyVersion:
 def test_everything_that_is_there_can_be_named() -> None:
     contact = make_contact()
     make_schedule(slug="asia")
-    set_group(slug="power", name="Power", owners=[contact.owner], by=None, now=NOON)
+    create_group(slug="power", name="Power", owners=[contact.owner], by=None, now=NOON)
     words = [word(contact.owner), f"contact:{contact.pk}", "schedule:asia", "group:power"]
     assert publish(*words, "role:engineer").steps[0]["notify"] == [*words, "role:engineer"]
 

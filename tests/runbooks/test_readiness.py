@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from fleet.models import Contact, Owner, Site
 from runbooks.escalation.readiness import Lack, lacks
-from runbooks.oncall.services import add_override, set_group
+from runbooks.oncall.services import add_override, create_group
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, secret_from
 from tests.runbooks.oncall_world import at, make_rotation, make_schedule, weekly
 from tests.runbooks.world import word
@@ -84,7 +84,7 @@ def test_people_nobody_relies_on_need_no_contact() -> None:
 def test_people_in_schedules_and_groups_are_relied_on_too(kind: str) -> None:
     ana = make_owner(name="Ana")
     weekly(ana, pager("Ben"), slug="europe")
-    set_group(slug="europe", name="Europe", owners=[ana], by=None, now=NOON)
+    create_group(slug="europe", name="Europe", owners=[ana], by=None, now=NOON)
     site_with("site_owner", f"{kind}:europe")
     assert only("owner_unreachable").owner_id == ana.pk
 

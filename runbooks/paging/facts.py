@@ -12,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from runbooks.models import Alert, Escalation, Page, RunbookVersion
 from runbooks.paging.links import token_for
 from runbooks.paging.payload import FIRST_STEPS, PageFacts
-from runbooks.paging.people import owners_meant
+from runbooks.paging.people import KnownOwners, owners_meant
 
 
 def webhook_id(page: Page) -> str:
@@ -32,12 +32,18 @@ def page_by_webhook_id(webhook_id: str) -> Page | None:
     return page if page is not None and webhook_id == f"msg_{page.pk.hex}" else None
 
 
-def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> PageFacts:
-    """Return what a page of `leases.page_to_send` says at `at`, with those in its request."""
+def facts_of(
+    page: Page,
+    *,
+    at: datetime,
+    companions: Sequence[Page] = (),
+    known: KnownOwners | None = None,
+) -> PageFacts:
+    """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
     alert = page.alert
     site = alert.site
     version = alert.runbook_version
-    next_at, next_who = _next_step(alert, at)
+    next_at, next_who = _next_step(alert, at, known)
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -69,7 +75,7 @@ def facts_of(page: Page, *, at: datetime, companions: Sequence[Page] = ()) -> Pa
         next_who=next_who,
         purpose=page.purpose,
         ack_url=_link(page, at),
-        bundled=tuple(facts_of(one, at=at) for one in companions),
+        bundled=tuple(facts_of(one, at=at, known=known) for one in companions),
         acknowledged_by=_holder(alert),
     )
 
@@ -103,7 +109,9 @@ def _holder(alert: Alert) -> str:
     return alert.acknowledged_owner.name if alert.acknowledged_owner else ""
 
 
-def _next_step(alert: Alert, at: datetime) -> tuple[datetime | None, Sequence[str]]:
+def _next_step(
+    alert: Alert, at: datetime, known: KnownOwners | None
+) -> tuple[datetime | None, Sequence[str]]:
     """Return when the next step is due and whom it names, as things stand now."""
     try:
         escalation = alert.escalation
@@ -113,5 +121,5 @@ def _next_step(alert: Alert, at: datetime) -> tuple[datetime | None, Sequence[st
     if escalation.state != Escalation.State.RUNNING or escalation.step_index >= len(steps):
         return None, []
     words = steps[escalation.step_index]["notify"]
-    names = [owner.name for owner in owners_meant(words, site=alert.site, at=at)]
-    return escalation.next_due_at, names
+    owners = owners_meant(words, site=alert.site, at=at, known=known)
+    return escalation.next_due_at, [owner.name for owner in owners]

@@ -40,10 +40,10 @@ POINTS: dict[str, tuple[str, str, str]] = {
         "advance_due_escalations",
         "after",
     ),
-    "page leased, not sent": ("runbooks.paging.leases", "claim_page", "after"),
-    "page sent, not recorded": ("runbooks.paging.services", "record_answer", "before"),
-    "page recorded, not committed": ("runbooks.paging.record", "write_entry", "before"),
-    "page recorded and committed": ("runbooks.paging.services", "record_answer", "after"),
+    "page leased, not sent": ("runbooks.paging.services", "claim_pages", "after"),
+    "page sent, not recorded": ("runbooks.paging.services", "record_deliveries", "before"),
+    "page recorded, not committed": ("runbooks.paging.record", "write_entries", "before"),
+    "page recorded and committed": ("runbooks.paging.services", "record_deliveries", "after"),
     "acknowledged, not committed": ("runbooks.alerts.services", "stop_escalation", "before"),
 }
 

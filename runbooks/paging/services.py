@@ -19,13 +19,13 @@ from runbooks.paging import leases
 from runbooks.paging.claims import claim_pages
 from runbooks.paging.courier import Flight, Landed, fly
 from runbooks.paging.facts import facts_of
-from runbooks.paging.outbox import cancel_pages, queue_page
+from runbooks.paging.outbox import cancel_pages, queue_pages
 from runbooks.paging.outcome import Answer, Fate
 from runbooks.paging.people import KnownOwners, known_owners
 from runbooks.paging.record import Attempt, give_up, record_answer, record_deliveries
 from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
 
-__all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_page"]
+__all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_pages"]
 
 logger = logging.getLogger(__name__)
 

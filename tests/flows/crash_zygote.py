@@ -28,13 +28,13 @@ from runbooks.paging.services import deliver_due_pages  # noqa: E402
 
 #: Where an engine can die: the module and the name in it, and on which side of its call.
 POINTS: dict[str, tuple[str, str, str]] = {
-    "alert inserted, not committed": ("runbooks.alerts.lifecycle", "begin_escalation", "before"),
+    "alert inserted, not committed": ("runbooks.alerts.lifecycle", "begin_escalations", "before"),
     "alert committed, no step taken": (
         "fleet.management.commands.sweep",
         "take_in_findings",
         "after",
     ),
-    "step advanced, not committed": ("runbooks.escalation.running", "queue_page", "after"),
+    "step advanced, not committed": ("runbooks.escalation.running", "queue_pages", "after"),
     "step committed, nobody woken": (
         "fleet.management.commands.sweep",
         "advance_due_escalations",

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.models import Contact
 from runbooks.models import Alert, Page
-from runbooks.paging.outbox import FIRST_OF_SITE, NOTICES, OTHERS, queue_page
+from runbooks.paging.outbox import FIRST_OF_SITE, NOTICES, OTHERS
 from tests.factories import NOON, make_contact, make_site
 from tests.receiver import Receiver, status
 from tests.runbooks.world import (
@@ -18,6 +18,7 @@ from tests.runbooks.world import (
     make_pager,
     only_page,
     page_to_send,
+    queue_page,
     queued,
     seconds,
     site_paging,

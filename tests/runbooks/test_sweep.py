@@ -232,7 +232,7 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
         "took in 1 findings",
         "changed 0 suppressed alerts, warned of 0 endings",
         "took in 0 replies",
-        "ended 0 acknowledgements, settled 0 alerts",
+        "ended 0 acknowledgements, settled 0 alerts, 0 alerts follow their findings",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
         "found 0 broken promises",

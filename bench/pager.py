@@ -122,7 +122,7 @@ def make_finding(site: Site, number: int) -> None:
 
 
 def waits_of(receiver: Receiver, since: str = "opened") -> list[float]:
-    """Return the seconds from each alert's opening, or its finding's, to its first page's arrival."""
+    """Return the seconds from each alert's opening, or its finding, to its first page's arrival."""
     with receiver.changed:
         arrivals = dict(receiver.arrivals)
     moment = {"opened": "opened_at", "detected": "finding__detected_at"}[since]

@@ -133,34 +133,48 @@ class _Round:
     def _prepare(self, claimed: Sequence[Page]) -> list[_Trip]:
         """Read the pages again, just before their requests; drop those nobody wants any more."""
         leaders = leases.leading(claimed)
-        current = leases.pages_to_send(claimed)
+        left = list(claimed)
+        while True:
+            current = leases.pages_to_send(left)
+            together = {
+                page.pk: leases.companions_to_send(page) for page in left if page.pk in leaders
+            }
+            kept = [
+                page
+                for page in left
+                if self._keeps(page, current.get(page.pk), *together.get(page.pk, ([], [])))
+            ]
+            if len(kept) == len(left):
+                break
+            # Dropping one may wait for locks; meanwhile somebody may have taken the others.
+            left = kept
         known = known_owners(page.alert.site.owner_id for page in current.values())
-        trips = []
-        for page in claimed:
-            together = leases.companions_to_send(page) if page.pk in leaders else ([], [])
-            trip = self._trip(page, current.get(page.pk), *together, known)
-            if trip is not None:
-                trips.append(trip)
-        return trips
+        wanted = {key: companions for key, (companions, _) in together.items()}
+        trips = [self._trip(current[page.pk], wanted.get(page.pk, ()), known) for page in kept]
+        return [trip for trip in trips if trip is not None]
 
-    def _trip(
+    def _keeps(
         self,
         claimed: Page,
         page: Page | None,
         companions: Sequence[Page],
         unwanted: Sequence[Page],
-        known: KnownOwners,
-    ) -> _Trip | None:
+    ) -> bool:
+        """Tell whether the page is to be sent; let it and those that travel with it go if not."""
         for one in unwanted if page else [*unwanted, claimed]:
             self.cancelled += 1
             leases.let_go(one, now=self._moment())
         now = self._moment()
-        if page is None or now >= page.give_up_at or not _is_working(page.contact):
-            if page is not None:
-                self.failed += 1
-                give_up(page, reason=_why_not(page), now=now)
-            leases.set_free(companions, now=now)
-            return None
+        if page is not None and now < page.give_up_at and _is_working(page.contact):
+            return True
+        if page is not None:
+            self.failed += 1
+            give_up(page, reason=_why_not(page), now=now)
+        leases.set_free(companions, now=now)
+        return False
+
+    def _trip(self, page: Page, companions: Sequence[Page], known: KnownOwners) -> _Trip | None:
+        now = self._moment()
         land = partial(self._land, page, companions, now)
         try:
             send = self._request(page, companions, now, known)

@@ -99,7 +99,7 @@ def main() -> None:
             processes.start(name)
         time.sleep(5)
         rows.append(measure_first_page(title="all processes up"))
-        rows.append(measure_many())
+        rows += measure_many()
         rows += measure_storm()
         rows += measure_acknowledging(processes.url)
         processes.kill("worker")

@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 logger = logging.getLogger(__name__)
 
@@ -21,19 +21,29 @@ class Hints:
     """A bounded queue and the thread that empties it; the thread starts with the first hint."""
 
     def __init__(self, most_waiting: int = MOST_WAITING) -> None:
-        self._waiting: queue.Queue[Callable[[], object]] = queue.Queue(most_waiting)
+        self._waiting: queue.Queue[tuple[Callable[[], object], Hashable]] = queue.Queue(
+            most_waiting
+        )
         self._lock = threading.Lock()
+        #: What the hints that wait say; the same is not said twice.
+        self._said: set[Hashable] = set()
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
-    def post(self, send: Callable[[], object]) -> None:
-        """Have `send` called soon, or never; returns at once and does not fail."""
-        try:
-            self._waiting.put_nowait(send)
-        except queue.Full:
-            self.dropped += 1
-            return
+    def post(self, send: Callable[[], object], *, says: Hashable = None) -> None:
+        """Have `send` called soon, or never; returns at once and does not fail.
+
+        A hint that `says` what another one that still waits says is left out.
+        """
         with self._lock:
+            if says is not None and says in self._said:
+                return
+            try:
+                self._waiting.put_nowait((send, says))
+            except queue.Full:
+                self.dropped += 1
+                return
+            self._said.add(says)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
                 self._thread.start()
@@ -44,7 +54,10 @@ class Hints:
 
     def _run(self) -> None:
         while True:
-            send = self._waiting.get()
+            send, says = self._waiting.get()
+            # Before it is sent: whatever is meant from now on may come too late for this one.
+            with self._lock:
+                self._said.discard(says)
             try:
                 send()
             except Exception as exc:

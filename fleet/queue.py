@@ -34,13 +34,16 @@ class Job(StrEnum):
 
 
 def enqueue_on_commit(job: Job, **kwargs: int | str | list[int]) -> None:
-    """Ask a worker for `job` once the open transaction has committed."""
+    """Ask a worker for `job` once the open transaction has committed.
+
+    Asked again before the hint was sent, it is one hint: a job does whatever is due.
+    """
 
     def send() -> None:
         current_app.send_task(job.value, kwargs=kwargs)
 
     def enqueue() -> None:
-        hints.post(send)
+        hints.post(send, says=(job, repr(kwargs)))
 
     # Nested functions, no partials: Django 5.2 cannot log a failing partial (#36487).
     transaction.on_commit(enqueue, robust=True)

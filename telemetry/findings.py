@@ -14,11 +14,11 @@ from django.db import transaction
 from fleet.live import LiveEvent, publish_on_commit
 from fleet.models import Site
 from fleet.queue import Job, enqueue_on_commit
+from telemetry import store
 from telemetry.detectors.detection import Detection
 from telemetry.models import Finding
 
 _LONGEST = 300
-_REFRESHED = ["severity", "summary", "evidence", "updated_at", "cleared_at", "revision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class _Ledger:
     def write(self) -> Recorded:
         """Write what changed: two statements, whatever the number of findings."""
         # Cleared rows first: the same fingerprint may have begun again.
-        Finding.objects.bulk_update(self._touched.values(), _REFRESHED, batch_size=500)
+        store.rewrite_findings(self._touched.values())
         # Somebody else may have opened the same one meanwhile; then that row stays the only one
         # and the next detection refreshes it.
         Finding.objects.bulk_create(self._opened, ignore_conflicts=True, batch_size=500)

@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
 from fleet.models import Site
+from fleet.names import name_of
 from fleet.noc.heartbeats_form import UNITS, HeartbeatForm
 from fleet.noc.oncall_words import local_time
 from fleet.noc.tags import duration_words
-from runbooks.alerts.errors import name_of
 from runbooks.alerts.selectors import open_alerts_for
 from runbooks.heartbeats.rows import fingerprint_of
 from runbooks.library.match import NoRunbook, match_runbook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import datetime
 from functools import partial
 
@@ -12,6 +13,8 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 from fleet.models import Site
 from fleet.services.engine import EngineMismatch, Module, engine_transaction
 from runbooks.alerts import lifecycle
+from runbooks.alerts.lots import Lot, lot_of, lot_of_finding
+from runbooks.alerts.newcomers import owed_findings, take_in_newcomers
 from runbooks.alerts.news import is_news, is_old_news, may_page
 from runbooks.alerts.storms import STORM_ALERTS, has_open_storm, take_in_together
 from runbooks.models import Alert
@@ -37,7 +40,7 @@ def take_in_findings(*, now: datetime, limit: int = 500) -> int:
     those of storms go together, thousands a call.
     """
     done = _take_in_storms(now)
-    owed = _owed().select_related("site", "node").order_by("pk")
+    owed = owed_findings().select_related("site", "node").order_by("pk")
     return done + work_through(
         # The site is locked too: one worker at a time per site, so that the findings of one key
         # are taken in in their order and two of them never open two alerts.
@@ -46,6 +49,7 @@ def take_in_findings(*, now: datetime, limit: int = 500) -> int:
         module=Module.INTAKE,
         limit=limit,
         event="intake.failed",
+        together=partial(take_in_newcomers, now=now),
     )
 
 
@@ -77,29 +81,28 @@ def _follow(alerts: QuerySet[Alert], finding: QuerySet[Finding], now: datetime) 
     )
 
 
-def _owed() -> QuerySet[Finding]:
-    return Finding.objects.filter(revision__gt=F("taken_in_revision"))
-
-
 def _take_in_storms(now: datetime) -> int:
     """Take in what belongs to storms, many at a time; return how many."""
-    groups = _owed().order_by().values_list("site_id", "kind").annotate(count=Count("pk"))
-    counts = {(site_id, kind): count for site_id, kind, count in groups}
+    alertname = "evidence__labels__alertname"
+    rows = owed_findings().order_by().values_list("site_id", "kind", alertname)
+    counts: Counter[tuple[int, Lot]] = Counter()
+    for site_id, kind, name, count in rows.annotate(count=Count("pk")):
+        counts[site_id, lot_of(kind=kind, alertname=name)] += count
     raging = has_open_storm(site_ids=list({site_id for site_id, _ in counts}))
     done = 0
-    for (site_id, kind), count in sorted(counts.items()):
-        if count <= STORM_ALERTS and (site_id, kind) not in raging:
+    for (site_id, lot), count in sorted(counts.items()):
+        if count <= STORM_ALERTS and (site_id, lot.key) not in raging:
             continue
         for _ in range(MOST_TOGETHER):
-            taken = _take_in_group(site_id, kind, now)
+            taken = _take_in_group(site_id, lot, now)
             done += taken
             if taken < AT_ONCE:
                 break
     return done
 
 
-def _take_in_group(site_id: int, kind: str, now: datetime) -> int:
-    """Take in the first findings of one kind at one site that belong to a storm; return how many.
+def _take_in_group(site_id: int, lot: Lot, now: datetime) -> int:
+    """Take in the first findings of one lot at one site that belong to a storm; return how many.
 
     What fails is left to be taken in one by one, where one bad finding stops no other.
     """
@@ -109,23 +112,23 @@ def _take_in_group(site_id: int, kind: str, now: datetime) -> int:
             site = rows.filter(pk=site_id).first()
             if site is None:
                 return 0
-            owed = _owed().filter(site=site, kind=kind).order_by("pk")
+            owed = owed_findings().filter(lot.matching(), site=site).order_by("pk")
             findings = list(owed.select_for_update(skip_locked=True, no_key=True)[:AT_ONCE])
             for finding in findings:
                 finding.site = site
-            taken = take_in_together(site=site, kind=kind, findings=findings, now=now)
+            taken = take_in_together(site=site, lot=lot, findings=findings, now=now)
             Finding.objects.filter(pk__in=taken).update(taken_in_revision=F("revision"))
             return len(taken)
     except (OperationalError, InterfaceError, EngineMismatch):
         raise
     except Exception:
-        logger.exception("intake.storm_failed", extra={"site_id": site_id, "kind": kind})
+        logger.exception("intake.storm_failed", extra={"site_id": site_id, "key": lot.key})
         return 0
 
 
 def _take_in(finding: Finding, *, now: datetime) -> None:
-    site, kind = finding.site, finding.kind
-    if not take_in_together(site=site, kind=kind, findings=[finding], now=now):
+    lot = lot_of_finding(finding)
+    if not take_in_together(site=finding.site, lot=lot, findings=[finding], now=now):
         _take_in_alone(finding, now)
     Finding.objects.filter(pk=finding.pk).update(taken_in_revision=finding.revision)
 
@@ -155,7 +158,7 @@ def _open_if_due(finding: Finding, now: datetime) -> Alert | None:
     if not may_page(finding) or not is_news(finding):
         return None
     alert = lifecycle.open_alert(finding=finding, now=now)
-    suppress_at_birth(alert=alert, now=now)
+    suppress_at_birth(alerts=[alert], now=now)
     return alert
 
 

@@ -1,6 +1,6 @@
-"""Storms: many findings of one kind at one site are one alert, and none of them is lost.
+"""Storms: many findings of one lot at one site are one alert, and none of them is lost.
 
-Nothing is ever refused for volume. Where more than `STORM_ALERTS` alerts of one kind would have
+Nothing is ever refused for volume. Where more than `STORM_ALERTS` alerts of one lot would have
 opened at a site within `STORM_SPAN`, one storm alert stands for all that follow: it pages as one
 alert, each finding is a member row, and it clears when the last member has cleared.
 """
@@ -16,9 +16,10 @@ from django.db.models import Count, F, OuterRef, Q, Subquery
 from fleet.live import LiveEvent, publish_on_commit
 from fleet.models import Site
 from runbooks.alerts import lifecycle
+from runbooks.alerts.lots import Lot, lot_of
 from runbooks.alerts.news import may_page
 from runbooks.escalation.policies import policy_version_for
-from runbooks.escalation.services import begin_escalation, resume_escalation
+from runbooks.escalation.services import begin_escalations, resume_escalation
 from runbooks.library.match import match_runbook
 from runbooks.models import Alert, AlertEvent, StormMember
 from runbooks.paging.timeline import clip, write_entry
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 Condition, Response, Kind = Alert.Condition, Alert.Response, AlertEvent.Kind
 
-#: More alerts than this of one kind at one site within the span are a storm: EEMUA 191 calls more
+#: More alerts than this of one lot at one site within the span are a storm: EEMUA 191 calls more
 #: than ten alarms in ten minutes a flood that one person cannot follow; one minute leaves trouble
 #: that spreads slowly its alerts of their own.
 STORM_ALERTS = 10
@@ -43,28 +44,26 @@ GREW_BY = 2
 #: The evidence of a storm names its first members.
 FIRST_NAMED = 10
 
-KEY_PREFIX = "storm/"
-
 
 def take_in_together(
-    *, site: Site, kind: str, findings: Sequence[Finding], now: datetime
+    *, site: Site, lot: Lot, findings: Sequence[Finding], now: datetime
 ) -> set[int]:
-    """Take in those of `findings` that belong to a storm of `kind` at `site`; return their ids.
+    """Take in those of `findings` that belong to the storm of `lot` at `site`; return their ids.
 
     The caller holds the site's row lock and the findings', and marks them as taken in. Findings
     that belong to no storm, or to an alert of their own, are left to the caller. Raises NoRunbook
     and NoPolicy where a storm cannot be opened.
     """
-    storm = _open_storm(site, kind)
+    storm = _open_storm(site, lot)
     members = _members_among(storm, findings)
     newcomers = [finding for finding in findings if finding.pk not in members]
     joining = _joining(site, newcomers)
-    if joining and not _is_storm(site, kind, storm, len(joining), now):
+    if joining and not _is_storm(site, lot, storm, len(joining), now):
         joining = []
     if not members and not joining:
         return set()
     if storm is None:
-        storm = _begin(site, kind, joining, now)
+        storm = _begin(site, lot, joining, now)
     elif storm.condition == Condition.CLEARED and any(row.cleared_at is None for row in joining):
         _fire_again(storm, now)
     _join(storm, joining, now)
@@ -74,16 +73,16 @@ def take_in_together(
 
 
 def has_open_storm(*, site_ids: Sequence[int]) -> set[tuple[int, str]]:
-    """Return `(site id, kind)` of the storms of these sites that are not closed."""
+    """Return `(site id, key of the lot)` of the storms of these sites that are not closed."""
     storms = Alert.objects.filter(site__in=site_ids, is_storm=True)
-    return set(storms.exclude(response=Response.CLOSED).values_list("site_id", "kind"))
+    return set(storms.exclude(response=Response.CLOSED).values_list("site_id", "dedup_key"))
 
 
-def _open_storm(site: Site, kind: str) -> Alert | None:
+def _open_storm(site: Site, lot: Lot) -> Alert | None:
     return (
         Alert.objects.select_for_update(no_key=True, of=("self",))
         .select_related("site", "acknowledged_by", "acknowledged_owner", "policy_version")
-        .filter(site=site, dedup_key=f"{KEY_PREFIX}{kind}", is_storm=True)
+        .filter(site=site, dedup_key=lot.key, is_storm=True)
         .exclude(response=Response.CLOSED)
         .first()
     )
@@ -105,11 +104,11 @@ def _joining(site: Site, findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in fresh if finding.fingerprint not in taken]
 
 
-def _is_storm(site: Site, kind: str, storm: Alert | None, joining: int, now: datetime) -> bool:
+def _is_storm(site: Site, lot: Lot, storm: Alert | None, joining: int, now: datetime) -> bool:
     if storm is not None and storm.condition == Condition.FIRING and _is_raging(storm, now):
         return True
     lately = Alert.objects.filter(
-        site=site, kind=kind, is_storm=False, opened_at__gt=now - STORM_SPAN
+        lot.matching(), site=site, is_storm=False, opened_at__gt=now - STORM_SPAN
     )
     # Closed alerts count: a low one may have come and gone. No more are counted than matter.
     return joining + lately[: STORM_ALERTS + 1].count() > STORM_ALERTS
@@ -121,38 +120,37 @@ def _is_raging(storm: Alert, now: datetime) -> bool:
     return len(joined) == FEWEST_JOINING and min(joined) > now - QUIET_SPAN
 
 
-def _begin(site: Site, kind: str, joining: Sequence[Finding], now: datetime) -> Alert:
-    key = f"{KEY_PREFIX}{kind}"
+def _begin(site: Site, lot: Lot, joining: Sequence[Finding], now: datetime) -> Alert:
     worst = min(joining, key=lambda finding: (finding.severity, finding.began_at, finding.pk))
-    earlier = Alert.objects.filter(site=site, dedup_key=key, response=Response.CLOSED)
+    earlier = Alert.objects.filter(site=site, dedup_key=lot.key, response=Response.CLOSED)
     storm = Alert.objects.create(
         site=site,
-        dedup_key=key,
-        kind=kind,
+        dedup_key=lot.key,
+        kind=lot.kind,
         severity=worst.severity,
-        summary=f"Storm of {_label(kind)} at {site}.",
-        evidence={"told": len(joining)},
+        summary=f"Storm of {lot.label} at {site}.",
+        evidence={"told": len(joining), **lot.evidence},
         is_storm=True,
         began_at=min(finding.began_at for finding in joining),
         opened_at=now,
         last_seen_at=now,
-        runbook_version=match_runbook(kind=kind, site=site),
+        runbook_version=match_runbook(kind=lot.kind, site=site, evidence=lot.evidence),
         policy_version=policy_version_for(site),
         previous=earlier.order_by("-closed_at", "-pk").first(),
     )
-    logger.warning("storm.opened", extra={"alert_id": storm.pk, "site": site.slug, "kind": kind})
+    logger.warning("storm.opened", extra={"alert_id": storm.pk, "site": site.slug, "key": lot.key})
     write_entry(
         alert=storm,
         kind=Kind.OPENED,
         sentence=(
             f"Opened as {lifecycle.word_for(storm.severity)}, as a storm: more than {STORM_ALERTS} "
-            f"alerts of {_label(kind)} within {STORM_SPAN.seconds} s. What follows joins it and "
+            f"alerts of {lot.label} within {STORM_SPAN.seconds} s. What follows joins it and "
             f"pages nobody by itself. Runbook: {storm.runbook_version}."
         ),
         now=now,
     )
-    begin_escalation(alert=storm, now=now)
-    suppress_at_birth(alert=storm, now=now)
+    begin_escalations(alerts=[storm], now=now)
+    suppress_at_birth(alerts=[storm], now=now)
     return storm
 
 
@@ -165,7 +163,7 @@ def _fire_again(storm: Alert, now: datetime) -> None:
         revision=F("revision") + 1,
     )
     storm.condition = Condition.FIRING
-    sentence = f"The storm is back: {_label(storm.kind)} fires again in numbers."
+    sentence = f"The storm is back: {_lot_of_storm(storm).label} fires again in numbers."
     write_entry(alert=storm, kind=Kind.FIRED_AGAIN, sentence=sentence, now=now)
     if storm.response == Response.UNACKNOWLEDGED:
         resume_escalation(alert=storm, now=now)
@@ -223,7 +221,9 @@ def _what_it_says(storm: Alert, every: int, firing: int, now: datetime) -> Findi
     first = StormMember.objects.filter(storm=storm).order_by("pk")[:FIRST_NAMED]
     summaries = list(first.values_list("finding__summary", flat=True))
     state = f"{firing:,} still firing" if firing else "none firing any more"
-    summary = f"Storm: {every:,} findings of {_label(storm.kind)}, {state}. First: {summaries[0]}"
+    summary = (
+        f"Storm: {every:,} findings of {_lot_of_storm(storm).label}, {state}. First: {summaries[0]}"
+    )
     told = storm.evidence.get("told", every)
     return Finding(
         site=storm.site,
@@ -235,10 +235,11 @@ def _what_it_says(storm: Alert, every: int, firing: int, now: datetime) -> Findi
             "firing_members": firing,
             "first": summaries,
             "told": every if every >= GREW_BY * told else told,
+            **_lot_of_storm(storm).evidence,
         },
         updated_at=now,
     )
 
 
-def _label(kind: str) -> str:
-    return f"“{Finding.Kind(kind).label}”"
+def _lot_of_storm(storm: Alert) -> Lot:
+    return lot_of(kind=storm.kind, alertname=storm.evidence.get("labels", {}).get("alertname"))

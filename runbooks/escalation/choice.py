@@ -8,7 +8,7 @@ from datetime import datetime
 
 from fleet.models import Site
 from runbooks.escalation.plan import Decision, Step, facts_about, held, once_around
-from runbooks.paging.people import Person, owners_meant, reachable
+from runbooks.paging.people import KnownOwners, Person, owners_meant, reachable
 from runbooks.paging.timeline import spell_time
 from telemetry.models import Finding
 
@@ -59,6 +59,7 @@ def choose(
     site: Site,
     now: datetime,
     severity: int | None = None,
+    known: KnownOwners | None = None,
 ) -> Choice | None:
     """Return what an escalation that is due now does; None when it is exhausted.
 
@@ -75,7 +76,7 @@ def choose(
         if decision.step is None or decision.next_due_at is None:
             break
         step = decision.step
-        people, stand_in = _people(steps[step], site, now)
+        people, stand_in = _people(steps[step], site, now, known)
         if not people or stand_in:
             unreachable.append(step)
         choice = Choice(
@@ -109,12 +110,14 @@ def _held(decision: Decision | None) -> Choice | None:
     )
 
 
-def _people(step: Step, site: Site, now: datetime) -> tuple[list[Person], str]:
-    people = reachable(owners_meant(step.notify, site=site, at=now))
+def _people(
+    step: Step, site: Site, now: datetime, known: KnownOwners | None
+) -> tuple[list[Person], str]:
+    people = reachable(owners_meant(step.notify, site=site, at=now, known=known))
     if people:
         return people, ""
     for word, title in STAND_INS:
-        people = reachable(owners_meant((word,), site=site, at=now))
+        people = reachable(owners_meant((word,), site=site, at=now, known=known))
         if people:
             return people, title
     return [], ""

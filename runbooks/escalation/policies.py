@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 
 from fleet.models import Contact, Owner, Site
 from runbooks.escalation.steps import PlanError, Step, check_steps, read_steps, split_word
@@ -128,12 +129,19 @@ def _check_edition(
 
 def policy_version_for(site: Site) -> EscalationPolicyVersion:
     """Return the newest edition of the policy that the site follows; raises NoPolicy."""
-    version = (
-        EscalationPolicyVersion.objects.filter(policy__sites__site=site)
-        .select_related("policy")
-        .order_by("-number")
-        .first()
-    )
+    version = policy_versions_for([site.pk]).get(site.pk)
     if version is None:
         raise NoPolicy(site)
     return version
+
+
+def policy_versions_for(site_ids: Collection[int]) -> dict[int, EscalationPolicyVersion]:
+    """Return the newest edition of the policy of each site that follows one; one query."""
+    versions = (
+        EscalationPolicyVersion.objects.filter(policy__sites__site__in=site_ids)
+        .annotate(site_id=F("policy__sites__site_id"))
+        .select_related("policy")
+        .order_by("site_id", "-number")
+        .distinct("site_id")
+    )
+    return {version.site_id: version for version in versions}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -12,13 +13,13 @@ from django.db.models import F
 from fleet.models import Owner
 from fleet.services.engine import Module
 from runbooks.escalation.choice import Choice, choose
-from runbooks.escalation.plan import Step, read_steps
+from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.escalation.timers import step_before, stop_escalation, suspend_escalation
 from runbooks.models import Alert, AlertEvent, BrokenPromise, Escalation
-from runbooks.paging.outbox import queue_page
-from runbooks.paging.people import next_contact
+from runbooks.paging.outbox import Order, queue_pages
+from runbooks.paging.people import KnownOwners, known_owners, next_contact
 from runbooks.paging.promises import report_broken
-from runbooks.paging.timeline import spell_time, write_entry
+from runbooks.paging.timeline import spell_time, write_entries, write_entry
 from runbooks.paging.worklist import work_through
 
 logger = logging.getLogger(__name__)
@@ -29,9 +30,9 @@ State = Escalation.State
 def advance_due_escalations(*, now: datetime, limit: int = 200) -> int:
     """Carry out one step of each escalation that is due, the longest due first; return how many.
 
-    Each in one transaction: the step, its timeline entry and its page rows stand or fall
-    together. After an outage it is still one step, and its whole delay begins now. What is
-    suppressed is held back instead.
+    All of a step in one transaction: its timeline entry and its page rows stand or fall with it.
+    Steps that simply page their people are carried out many at once. After an outage it is still
+    one step, and its whole delay begins now. What is suppressed is held back instead.
     """
     due = (
         Escalation.objects.select_for_update(skip_locked=True, no_key=True, of=("self", "alert"))
@@ -45,6 +46,7 @@ def advance_due_escalations(*, now: datetime, limit: int = 200) -> int:
         module=Module.ESCALATION,
         limit=limit,
         event="escalation.advance_failed",
+        together=partial(_advance_together, now=now),
     )
 
 
@@ -106,7 +108,7 @@ def page_directly(*, alert: Alert, owner: Owner, reason: str, now: datetime) -> 
         f"The policy goes on at {spell_time(ends_at)} if nobody answers."
     )
     write_entry(alert=alert, kind=AlertEvent.Kind.PAGED, sentence=sentence, now=now)
-    queue_page(
+    order = Order(
         alert=alert,
         owner=owner,
         contact=contact,
@@ -114,38 +116,71 @@ def page_directly(*, alert: Alert, owner: Owner, reason: str, now: datetime) -> 
         step_index=last,
         reason=reason,
         give_up_at=ends_at,
-        now=now,
     )
+    queue_pages([order], now=now)
     return True
+
+
+def _advance_together(escalations: Sequence[Escalation], *, now: datetime) -> int:
+    """Carry out the steps that simply page their people; return how many, and leave the others."""
+    known = known_owners(escalation.alert.site.owner_id for escalation in escalations)
+    plain = [
+        (escalation, choice)
+        for escalation in escalations
+        if (choice := _plain_choice(escalation, known, now)) is not None
+    ]
+    if plain:
+        _take(plain, now)
+    return len(plain)
+
+
+def _plain_choice(escalation: Escalation, known: KnownOwners, now: datetime) -> Choice | None:
+    if not _is_wanted(escalation.alert) or escalation.alert.is_suppressed:
+        return None
+    try:
+        choice = _choose(escalation, now, known)
+    except PlanError:
+        # Alone, it is told by its own line in the log.
+        return None
+    is_plain = choice is not None and choice.people and not choice.unreachable
+    return choice if is_plain else None
 
 
 def _advance(escalation: Escalation, *, now: datetime) -> None:
     alert = escalation.alert
-    is_wanted = (
-        alert.response == Alert.Response.UNACKNOWLEDGED
-        and alert.condition == Alert.Condition.FIRING
-    )
-    if not is_wanted:
+    if not _is_wanted(alert):
         stop_escalation(alert=alert, now=now)
         return
     if alert.is_suppressed:
         suspend_escalation(alert=alert, now=now)
         return
-    steps = read_steps(escalation.policy_version.steps)
-    choice = choose(
-        steps,
+    choice = _choose(escalation, now)
+    if choice is None:
+        _exhaust(escalation, now)
+    elif choice.is_held:
+        _wait_for_hours(escalation, choice, now)
+    else:
+        _take([(escalation, choice)], now)
+
+
+def _is_wanted(alert: Alert) -> bool:
+    is_waiting = alert.response == Alert.Response.UNACKNOWLEDGED
+    return is_waiting and alert.condition == Alert.Condition.FIRING
+
+
+def _choose(
+    escalation: Escalation, now: datetime, known: KnownOwners | None = None
+) -> Choice | None:
+    alert = escalation.alert
+    return choose(
+        read_steps(escalation.policy_version.steps),
         step_index=escalation.step_index,
         rounds_left=escalation.rounds_left,
         site=alert.site,
         severity=alert.severity,
         now=now,
+        known=known,
     )
-    if choice is None:
-        _exhaust(escalation, steps, now)
-    elif choice.is_held:
-        _wait_for_hours(escalation, choice, now)
-    else:
-        _take(escalation, choice, now)
 
 
 def _wait_for_hours(escalation: Escalation, choice: Choice, now: datetime) -> None:
@@ -167,19 +202,30 @@ def _wait_for_hours(escalation: Escalation, choice: Choice, now: datetime) -> No
     )
 
 
-def _take(escalation: Escalation, choice: Choice, now: datetime) -> None:
-    """Carry out the step: the row moves on, the timeline says it, its people are paged."""
-    decision = choice.decision
-    Escalation.objects.filter(pk=escalation.pk).update(
-        step_index=decision.next_step,
-        rounds_left=decision.rounds_left,
-        next_due_at=decision.next_due_at,
-        sequence=F("sequence") + 1,
-        last_step_at=now,
-    )
-    _tell(escalation, choice, now)
-    for person in choice.people:
-        queue_page(
+def _take(moves: Sequence[tuple[Escalation, Choice]], now: datetime) -> None:
+    """Carry out steps: the rows move on, the timelines say it, their people are paged."""
+    same: dict[tuple[int, int, datetime | None], list[int]] = defaultdict(list)
+    for escalation, choice in moves:
+        decision = choice.decision
+        place = (decision.next_step, decision.rounds_left, decision.next_due_at)
+        same[place].append(escalation.pk)
+    for (step_index, rounds_left, due_at), ids in same.items():
+        Escalation.objects.filter(pk__in=ids).update(
+            step_index=step_index,
+            rounds_left=rounds_left,
+            next_due_at=due_at,
+            sequence=F("sequence") + 1,
+            last_step_at=now,
+        )
+    for escalation, choice in moves:
+        _tell_of_unreachable(escalation, choice, now)
+    write_entries([_paged(*move, now) for move in moves if move[1].people])
+    queue_pages([order for move in moves for order in _orders(*move)], now=now)
+
+
+def _orders(escalation: Escalation, choice: Choice) -> list[Order]:
+    return [
+        Order(
             alert=escalation.alert,
             owner=person.owner,
             contact=person.contact,
@@ -187,12 +233,13 @@ def _take(escalation: Escalation, choice: Choice, now: datetime) -> None:
             step_index=choice.step,
             reason=choice.reason(escalation.policy_version.policy.name),
             give_up_at=choice.ends_at,
-            now=now,
         )
+        for person in choice.people
+    ]
 
 
-def _tell(escalation: Escalation, choice: Choice, now: datetime) -> None:
-    """Write what this step does into the timeline, and raise it when a step reached nobody."""
+def _tell_of_unreachable(escalation: Escalation, choice: Choice, now: datetime) -> None:
+    """Write which steps reached nobody into the timeline, and raise it."""
     alert = escalation.alert
     policy = escalation.policy_version.policy.name
     for number in choice.unreachable:
@@ -207,19 +254,23 @@ def _tell(escalation: Escalation, choice: Choice, now: datetime) -> None:
             sentence=f"{alert.site}: {sentence} Give these people a working contact.",
             now=now,
         )
-    if choice.people:
-        write_entry(
-            alert=alert,
-            kind=AlertEvent.Kind.PAGED,
-            sentence=(
-                f"Step {choice.step + 1} of {policy}: {_names(choice)} paged. "
-                f"Next step at {spell_time(choice.ends_at)} if nobody answers."
-            ),
-            now=now,
-        )
 
 
-def _exhaust(escalation: Escalation, steps: Sequence[Step], now: datetime) -> None:
+def _paged(escalation: Escalation, choice: Choice, now: datetime) -> AlertEvent:
+    policy = escalation.policy_version.policy.name
+    return AlertEvent(
+        alert=escalation.alert,
+        kind=AlertEvent.Kind.PAGED,
+        at=now,
+        sentence=(
+            f"Step {choice.step + 1} of {policy}: {_names(choice)} paged. "
+            f"Next step at {spell_time(choice.ends_at)} if nobody answers."
+        ),
+    )
+
+
+def _exhaust(escalation: Escalation, now: datetime) -> None:
+    steps = escalation.policy_version.steps
     Escalation.objects.filter(pk=escalation.pk).update(state=State.EXHAUSTED, next_due_at=None)
     logger.warning("escalation.exhausted", extra={"alert_id": escalation.alert_id})
     plural = "step was" if len(steps) == 1 else "steps were"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runbooks.escalation.running import advance_due_escalations, force_escalation, page_directly
 from runbooks.escalation.timers import (
-    begin_escalation,
+    begin_escalations,
     go_on_with_escalation,
     hurry_escalation,
     lift_suspension,
@@ -21,7 +21,7 @@ from runbooks.escalation.upcoming import UpcomingStep, next_move, upcoming_steps
 __all__ = [
     "UpcomingStep",
     "advance_due_escalations",
-    "begin_escalation",
+    "begin_escalations",
     "force_escalation",
     "go_on_with_escalation",
     "hurry_escalation",

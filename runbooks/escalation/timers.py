@@ -6,7 +6,7 @@ Callers hold the alert's row lock; the lock order is alert, escalation, pages.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,14 +37,17 @@ NO_GRACE = timedelta(0)
 _FOR_HOURS = Q(hours_begin_at__isnull=False, hours_begin_at=F("next_due_at"))
 
 
-def begin_escalation(*, alert: Alert, now: datetime) -> Escalation:
-    """Start the escalation of a new alert, its first step due now, in the caller's transaction."""
+def begin_escalations(*, alerts: Sequence[Alert], now: datetime) -> None:
+    """Start the escalations of new alerts in the caller's transaction, each with its step due."""
     enqueue_on_commit(Job.ESCALATE_DUE)
-    return Escalation.objects.create(
-        alert=alert,
-        policy_version=alert.policy_version,
-        rounds_left=alert.policy_version.repeat,
-        next_due_at=now,
+    Escalation.objects.bulk_create(
+        Escalation(
+            alert=alert,
+            policy_version=alert.policy_version,
+            rounds_left=alert.policy_version.repeat,
+            next_due_at=now,
+        )
+        for alert in alerts
     )
 
 

@@ -11,7 +11,7 @@ from runbooks.escalation.choice import choose, severity_name
 from runbooks.escalation.plan import PlanError, facts_about, forecast, read_steps
 from runbooks.models import Alert, Escalation
 from runbooks.paging.facts import NextMove
-from runbooks.paging.people import owners_meant
+from runbooks.paging.people import KnownOwners, owners_meant
 
 #: A wait for hours ends when they begin; no more than a change of clocks could make it two.
 _MOST_WAITS = 4
@@ -64,7 +64,7 @@ def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
     ]
 
 
-def next_move(alert: Alert, at: datetime) -> NextMove | None:
+def next_move(alert: Alert, at: datetime, known: KnownOwners | None = None) -> NextMove | None:
     """Return what a page of the alert says comes next (see `runbooks.paging.facts.NextOf`).
 
     It is what the engine would do: by the conditions of the steps, and with who stands in where
@@ -89,6 +89,7 @@ def next_move(alert: Alert, at: datetime) -> NextMove | None:
             site=alert.site,
             now=due,
             severity=alert.severity,
+            known=known,
         )
         if choice is None:
             return None

@@ -56,6 +56,15 @@ def match_runbook(
     return version
 
 
+def names_in(evidence: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the slugs of runbooks that the labels of another system's alert name."""
+    labels = evidence.get("labels")
+    if not isinstance(labels, Mapping):
+        return ()
+    slugs = (str(labels.get("runbook", "")), _slug_of(str(labels.get("alertname", ""))))
+    return tuple(slug for slug in slugs if slug)
+
+
 def newest_versions() -> QuerySet[RunbookVersion]:
     """Return the newest edition of every runbook, the one published last first."""
     highest = RunbookVersion.objects.filter(runbook=OuterRef("runbook")).order_by("-number")
@@ -68,11 +77,8 @@ def newest_versions() -> QuerySet[RunbookVersion]:
 
 def _named(newest: QuerySet[RunbookVersion], evidence: Mapping[str, Any]) -> RunbookVersion | None:
     """Return the runbook that the labels of another system's alert name, if it exists."""
-    labels = evidence.get("labels")
-    if not isinstance(labels, Mapping):
-        return None
-    for slug in (str(labels.get("runbook", "")), _slug_of(str(labels.get("alertname", "")))):
-        named = newest.filter(runbook__slug=slug).first() if slug else None
+    for slug in names_in(evidence):
+        named = newest.filter(runbook__slug=slug).first()
         if named is not None:
             return named
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -51,7 +51,7 @@ def deliver_announcements(
 ) -> int:
     """Send the announcements that are due, each to one contact; return how many were tried."""
     telling = _Round(now, limit, rng or random.SystemRandom(), clock)
-    fly(telling.next_flight)
+    fly(telling.next_flights)
     return telling.tried
 
 
@@ -68,21 +68,22 @@ class _Round:
         self._clock = clock
         self._began = clock()
 
-    def next_flight(self, busy_contacts: Collection[int]) -> Flight | None:
-        """Claim announcements until one can be sent; None when none is due or it is over."""
+    def next_flights(self, busy_contacts: Collection[int], places: int) -> Sequence[Flight]:
+        """Claim announcements until one can be sent; none when none is due or it is over."""
         while True:
             elapsed = self._clock() - self._began
             if self.tried >= self._limit or elapsed > LONGEST_ROUND_SECONDS:
-                return None
+                return []
             at = self._now + timedelta(seconds=elapsed)
             claimed = _claim(at, busy_contacts)
             if claimed is None:
-                return None
+                return []
             self.tried += 1
             one, contact = claimed
-            land = partial(_record, one, at=at, rng=self._rng)
+            kind = contact.kind if contact else ""
+            land = partial(_record, one, kind, at=at, rng=self._rng)
             if contact is not None:
-                return Flight(contact.pk, _request(one, contact, at), land)
+                return [Flight(contact.pk, _request(one, contact, at), land)]
             # Tried again: a contact may be mended before it is too late.
             land(Answer(status=None, error="No contact of theirs works."))
 
@@ -144,16 +145,20 @@ def facts_about(one: Announcement) -> PageFacts:
     )
 
 
-def _record(one: Announcement, answer: Answer, *, at: datetime, rng: random.Random) -> None:
+def _record(
+    one: Announcement, kind: str, answer: Answer, *, at: datetime, rng: random.Random
+) -> None:
     if fate_of(answer) is Fate.SENT:
         fields: dict[str, object] = {"state": State.SENT, "sent_at": at, "last_error": ""}
     else:
-        delay = retry_delay(answer, attempts_made=one.attempts_made, now=at, rng=rng)
+        delay = retry_delay(
+            answer, attempts_made=one.attempts_made, now=at, give_up_at=one.ends_at, rng=rng
+        )
         is_over = at + delay >= one.ends_at
         fields = {
             "state": State.DEAD if is_over else State.PENDING,
             "next_attempt_at": at + delay,
-            "last_error": clip(describe(answer), 300),
+            "last_error": clip(describe(answer, kind=kind), 300),
         }
     with engine_transaction(module=Module.DELIVERY):
         # By the attempt that was claimed: whoever took it over meanwhile writes their own.
@@ -162,5 +167,6 @@ def _record(one: Announcement, answer: Answer, *, at: datetime, rng: random.Rand
         )
         mine.update(**fields)
     logger.info(
-        "announcement.tried", extra={"announcement": str(one.pk), "outcome": describe(answer)}
+        "announcement.tried",
+        extra={"announcement": str(one.pk), "outcome": describe(answer, kind=kind)},
     )

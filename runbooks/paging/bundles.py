@@ -8,12 +8,14 @@ receiver that knows its `webhook-id` already has lost nothing.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from fleet.models import Contact
 from runbooks.models import Page, PageAttempt
@@ -46,19 +48,53 @@ class Place:
     until: datetime | None = None
 
 
-def place_of(page: Page, *, contact: Contact, now: datetime) -> Place:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many requests a contact had lately or has yet to take, and when the last one was."""
+
+    requests: int = 0
+    last_at: datetime | None = None
+
+
+def place_of(page: Page, *, contact: Contact, load: Load, now: datetime) -> Place:
     """Return how a page that is due travels; the caller holds the contact's row lock."""
     if not _is_counted(page, contact, now):
         return Place(Way.ALONE)
     limit: int = settings.HEARTHWATCH_PAGES_PER_CONTACT
-    count, last_at = _requests(contact, now)
-    if count < limit:
+    if load.requests < limit:
         return Place(Way.ALONE)
     spacing = timedelta(seconds=settings.HEARTHWATCH_BUNDLE_SECONDS)
     # The first bundle goes at once: it carries what the single pages left behind.
-    if count > limit and last_at is not None and last_at + spacing > now:
-        return Place(Way.LATER, until=last_at + spacing)
+    if load.requests > limit and load.last_at is not None and load.last_at + spacing > now:
+        return Place(Way.LATER, until=load.last_at + spacing)
     return Place(Way.BUNDLED)
+
+
+def loads_of(contact_ids: Collection[int], *, now: datetime) -> dict[int, Load]:
+    """Return the load of each contact, in two statements, three where attempts are under way."""
+    own = Page.objects.filter(contact__in=contact_ids, purpose=Page.Purpose.PAGE).order_by()
+    sent = own.filter(bundle__isnull=True, state=Page.State.SENT, sent_at__gt=now - WINDOW)
+    counts: Counter[int] = Counter()
+    moments: dict[int, list[datetime]] = defaultdict(list)
+    of_contacts = sent.values_list("contact_id").annotate(count=Count("pk"), last=Max("sent_at"))
+    for contact_id, count, last in of_contacts:
+        counts[contact_id] += count
+        moments[contact_id].append(last)
+    # Attempts that failed count too: a receiver in trouble is not asked a hundred times a minute.
+    in_hand = list(own.filter(TRIED, state__in=LIVE).values_list("pk", "contact_id", "state"))
+    for _, contact_id, state in in_hand:
+        counts[contact_id] += 1
+        if state == Page.State.LEASED:
+            moments[contact_id].append(now)
+    if in_hand:
+        tried = PageAttempt.objects.filter(page__in=[pk for pk, *_ in in_hand]).order_by()
+        last_tries = tried.values_list("page__contact_id").annotate(last=Max("started_at"))
+        for contact_id, last in last_tries:
+            moments[contact_id].append(last)
+    return {
+        contact_id: Load(counts[contact_id], max(moments[contact_id], default=None))
+        for contact_id in contact_ids
+    }
 
 
 def bundleable(due: QuerySet[Page]) -> QuerySet[Page]:
@@ -66,11 +102,11 @@ def bundleable(due: QuerySet[Page]) -> QuerySet[Page]:
     return due.filter(purpose=Page.Purpose.PAGE).exclude(TRIED)
 
 
-def members_waiting(leader: Page, *, now: datetime) -> QuerySet[Page]:
-    """Return the pages that travel with `leader` at its next attempt, no matter when that is."""
+def members_waiting(leaders: Collection[Page], *, now: datetime) -> QuerySet[Page]:
+    """Return the pages that travel with `leaders` at their next attempts, whenever those are."""
     return Page.objects.filter(
         Q(state=Page.State.PENDING) | Q(lease_expires_at__lte=now),
-        bundle=leader,
+        bundle__in=leaders,
         state__in=LIVE,
         alert__is_suppressed=False,
     )
@@ -88,17 +124,3 @@ def _is_counted(page: Page, contact: Contact, now: datetime) -> bool:
         and is_working
         and page.give_up_at > now
     )
-
-
-def _requests(contact: Contact, now: datetime) -> tuple[int, datetime | None]:
-    """Return how many requests the contact had lately or has yet to take, and the last one."""
-    own = Page.objects.filter(contact=contact, purpose=Page.Purpose.PAGE)
-    sent = own.filter(bundle__isnull=True, state=Page.State.SENT, sent_at__gt=now - WINDOW)
-    # Attempts that failed count too: a receiver in trouble is not asked a hundred times a minute.
-    in_hand = list(own.filter(TRIED, state__in=LIVE).values_list("pk", "state"))
-    last_sent = sent.aggregate(at=Max("sent_at"))["at"]
-    tried = PageAttempt.objects.filter(page__in=[pk for pk, _ in in_hand])
-    moments = [last_sent, tried.aggregate(at=Max("started_at"))["at"]]
-    if any(state == Page.State.LEASED for _, state in in_hand):
-        moments.append(now)
-    return sent.count() + len(in_hand), max((at for at in moments if at), default=None)

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError
 
 from fleet.services.engine import EngineMismatch
 from runbooks.paging.outcome import Answer
 
-MOST_IN_THE_AIR = 8
+MOST_IN_THE_AIR = 16
 #: The places that one contact may take; a dead receiver with a long queue leaves the others free.
 MOST_PER_CONTACT = 2
 #: No request is begun after this; a worker must end before Celery ends it.
@@ -36,28 +37,51 @@ class Flight:
     land: Callable[[Answer], None]
 
 
-def fly(next_flight: Callable[[Collection[int]], Flight | None]) -> None:
-    """Make every request that `next_flight` hands out, and land each answer as it comes.
+AFlight = TypeVar("AFlight", bound=Flight)
+#: Flights that came down, each with its answer.
+Landed = Sequence[tuple[AFlight, Answer]]
 
-    `next_flight` takes the contacts that have their share of places, to be passed over, and
-    returns None when it has nothing; it is asked again while requests are in the air.
+
+def fly(
+    next_flights: Callable[[Collection[int], int], Sequence[AFlight]],
+    land_together: Callable[[Landed[AFlight]], Landed[AFlight]] = lambda landed: landed,
+) -> None:
+    """Make every request that `next_flights` hands out, and land each answer as it comes.
+
+    `next_flights` takes the contacts that have their share of places, to be passed over, and how
+    many places are free; it returns nothing when it has nothing, and is asked again while requests
+    are in the air. `land_together` writes down what it can of the answers that came meanwhile, and
+    returns the others, which are landed one by one.
     """
-    in_the_air: dict[Future[Answer], Flight] = {}
+    in_the_air: dict[Future[Answer], AFlight] = {}
     with ThreadPoolExecutor(MOST_IN_THE_AIR, thread_name_prefix="page") as pool:
         while True:
             while len(in_the_air) < MOST_IN_THE_AIR:
-                flight = next_flight(_crowded(in_the_air.values()))
-                if flight is None:
+                places = MOST_IN_THE_AIR - len(in_the_air)
+                flights = next_flights(_crowded(in_the_air.values()), places)
+                if not flights:
                     break
-                in_the_air[pool.submit(flight.send)] = flight
+                in_the_air.update({pool.submit(flight.send): flight for flight in flights})
             if not in_the_air:
                 return
             answered, _ = wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
             landed = [(in_the_air.pop(future), _answer(future)) for future in answered]
-            _land(landed)
+            _land(_left_by(land_together, landed))
 
 
-def _land(landed: Sequence[tuple[Flight, Answer]]) -> None:
+def _left_by(
+    land_together: Callable[[Landed[AFlight]], Landed[AFlight]], landed: Landed[AFlight]
+) -> Landed[AFlight]:
+    """Land the answers together; return what is left, all of it where that failed."""
+    try:
+        return land_together(landed)
+    except Exception:
+        # It wrote all or nothing. One by one, whatever is wrong costs one of them at most.
+        logger.exception("page.answers_not_written")
+        return landed
+
+
+def _land(landed: Landed[AFlight]) -> None:
     """Write every answer down, whatever becomes of one of them.
 
     A database that is gone, or made for another engine, is raised once the others had their

@@ -12,7 +12,7 @@ from fleet.models import Contact
 from fleet.names import name_of
 from fleet.queue import Job, enqueue_on_commit
 from runbooks.models import Alert, AlertEvent, Escalation, Page
-from runbooks.paging.outbox import queue_page
+from runbooks.paging.outbox import Order, queue_pages
 from runbooks.paging.people import WORKING, next_contact
 from runbooks.paging.timeline import write_entry
 
@@ -121,7 +121,7 @@ def queue_next_contact(page: Page, *, now: datetime) -> Contact | None:
     )
     contact = next_contact(page.owner, tried=tried.values_list("contact_id", flat=True))
     if contact is not None:
-        queue_page(
+        order = Order(
             alert=page.alert,
             owner=page.owner,
             contact=contact,
@@ -130,8 +130,8 @@ def queue_next_contact(page: Page, *, now: datetime) -> Contact | None:
             reason=page.reason,
             # As long as the first contact had; one sent by hand may have been owed for days.
             give_up_at=now + min(page.give_up_at - page.created_at, _LONGEST_TRY),
-            now=now,
         )
+        queue_pages([order], now=now)
     return contact
 
 

@@ -13,6 +13,7 @@ from fleet.names import name_of
 from runbooks.models import Alert, Page, RunbookVersion
 from runbooks.paging.links import token_for
 from runbooks.paging.payload import FIRST_STEPS, PageFacts
+from runbooks.paging.people import KnownOwners
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class NextMove:
 
 #: What comes next for an alert, as things stand at a time; None where nothing does. Whom to page
 #: is decided above this room, so the doors bring it: `runbooks.escalation.upcoming.next_move`.
-NextOf = Callable[[Alert, datetime], NextMove | None]
+#: Owners that are known already are not looked up again.
+NextOf = Callable[[Alert, datetime, KnownOwners | None], NextMove | None]
 
 
 def webhook_id(page: Page) -> str:
@@ -46,11 +48,16 @@ def page_by_webhook_id(webhook_id: str) -> Page | None:
 
 
 def facts_of(
-    page: Page, *, at: datetime, next_of: NextOf, companions: Sequence[Page] = ()
+    page: Page,
+    *,
+    at: datetime,
+    next_of: NextOf,
+    companions: Sequence[Page] = (),
+    known: KnownOwners | None = None,
 ) -> PageFacts:
-    """Return what a page of `leases.page_to_send` says at `at`, with those in its request."""
+    """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
     alert, site, version = page.alert, page.alert.site, page.alert.runbook_version
-    move = next_of(alert, at)
+    move = next_of(alert, at, known)
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -82,7 +89,7 @@ def facts_of(
         next_who=move.who if move else (),
         purpose=page.purpose,
         ack_url=_link(page, at),
-        bundled=tuple(facts_of(one, at=at, next_of=next_of) for one in companions),
+        bundled=tuple(facts_of(one, at=at, next_of=next_of, known=known) for one in companions),
         acknowledged_by=_holder(alert),
     )
 

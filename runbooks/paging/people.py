@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,8 @@ from runbooks.oncall.selectors import on_call_ids
 #: A contact that people left switched on, whose receiver has not gone, and that passed a test.
 WORKING = Q(is_enabled=True, disabled_reason="", tested_at__isnull=False)
 
+#: Owners by id, each with `working_contacts`; the catch-all owners are among them.
+KnownOwners = Mapping[int, Owner]
 #: Who one word means: owner ids, and the one contact that counts where a word names it.
 _Meant = list[tuple[int, int | None]]
 
@@ -28,18 +30,31 @@ class Person:
     contact: Contact
 
 
-def owners_meant(words: Sequence[str], *, site: Site, at: datetime) -> list[Owner]:
+def known_owners(owner_ids: Iterable[int | None]) -> KnownOwners:
+    """Return these owners and the catch-all owners by id, with their contacts; two queries.
+
+    What it returns is for `owners_meant` of many steps that are carried out at one moment.
+    """
+    ids = {owner_id for owner_id in owner_ids if owner_id is not None}
+    return _with_contacts(Q(is_catch_all=True) | Q(pk__in=ids))
+
+
+def owners_meant(
+    words: Sequence[str], *, site: Site, at: datetime, known: KnownOwners | None = None
+) -> list[Owner]:
     """Return the owners that a step's words name at `at`, each once, in the order of the words.
 
     A word that names nobody (an owner who is gone, a gap in a schedule, an empty group) adds
     nobody. `contact:<id>` means its owner with that contact alone: they come once more where
-    another word names them too.
+    another word names them too. Those among `known` are not looked up again.
     """
     by_word = _look_up(words, site, at)
     ids = {owner_id for meant in by_word.values() for owner_id, _ in meant}
-    contacts = Prefetch("contacts", Contact.objects.filter(WORKING), to_attr="working_contacts")
-    owners = Owner.objects.filter(_catch_all(words) | Q(pk__in=ids)).prefetch_related(contacts)
-    by_id = {owner.pk: owner for owner in owners}
+    if known is None:
+        by_id = _with_contacts(_catch_all(words) | Q(pk__in=ids))
+    else:
+        others = ids - known.keys()
+        by_id = {**known, **(_with_contacts(Q(pk__in=others)) if others else {})}
     catch_all: _Meant = [(owner.pk, None) for owner in by_id.values() if owner.is_catch_all]
     found: dict[tuple[int, int | None], Owner] = {}
     for word in words:
@@ -62,6 +77,12 @@ def reachable(owners: Iterable[Owner]) -> list[Person]:
 def next_contact(owner: Owner, *, tried: Iterable[int]) -> Contact | None:
     """Return the owner's first working contact whose id is not among `tried`."""
     return Contact.objects.filter(WORKING, owner=owner).exclude(pk__in=list(tried)).first()
+
+
+def _with_contacts(wanted: Q) -> dict[int, Owner]:
+    contacts = Prefetch("contacts", Contact.objects.filter(WORKING), to_attr="working_contacts")
+    owners = Owner.objects.filter(wanted).prefetch_related(contacts)
+    return {owner.pk: owner for owner in owners}
 
 
 def _catch_all(words: Sequence[str]) -> Q:

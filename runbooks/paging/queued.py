@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -75,16 +75,16 @@ def ask_receivers(
     waiting = _claim(now, limit)
     count = len(waiting)
 
-    def next_flight(busy_contacts: Collection[int]) -> Flight | None:
+    def next_flights(busy_contacts: Collection[int], places: int) -> Sequence[Flight]:
         page = next((one for one in waiting if one.contact_id not in busy_contacts), None)
         # Those left over have their turn in a minute.
         if page is None or clock() - began > LONGEST_ROUND_SECONDS:
-            return None
+            return []
         waiting.remove(page)
         at = now + timedelta(seconds=clock() - began)
-        return Flight(page.contact_id, _question(page, at), partial(_land, page, at))
+        return [Flight(page.contact_id, _question(page, at), partial(_land, page, at))]
 
-    fly(next_flight)
+    fly(next_flights)
     return count
 
 

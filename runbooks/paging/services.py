@@ -16,14 +16,16 @@ from django.db import InterfaceError, OperationalError
 from fleet.models import Contact
 from runbooks.models import Page
 from runbooks.paging import leases
-from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, fly
+from runbooks.paging.claims import claim_pages
+from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, Landed, fly
 from runbooks.paging.facts import NextOf, facts_of
-from runbooks.paging.outbox import cancel_pages, queue_page
+from runbooks.paging.outbox import cancel_pages, queue_pages
 from runbooks.paging.outcome import Answer, Fate
-from runbooks.paging.record import give_up, record_answer
+from runbooks.paging.people import KnownOwners, known_owners
+from runbooks.paging.record import Attempt, give_up, record_answer, record_deliveries
 from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
 
-__all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_page"]
+__all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_pages"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +56,17 @@ def deliver_due_pages(
     """
     spread = rng or random.SystemRandom()
     delivery_round = _Round(now, next_of, limit, spread, clock, should_stop)
-    fly(delivery_round.next_flight)
+    fly(delivery_round.next_flights, delivery_round.land_together)
     return Delivery(delivery_round.sent, delivery_round.failed, delivery_round.cancelled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trip(Flight):
+    """The request of one page and those that travel with it."""
+
+    page: Page
+    companions: Sequence[Page]
+    started_at: datetime
 
 
 class _Round:
@@ -83,21 +94,36 @@ class _Round:
         #: is dead goes to the back as if it had been served.
         self._served: dict[int, datetime] = {}
 
-    def next_flight(self, busy_contacts: Collection[int]) -> Flight | None:
-        """Claim pages until one is to be sent; None when nothing is due or the round is over."""
+    def next_flights(self, busy_contacts: Collection[int], places: int) -> Sequence[_Trip]:
+        """Claim pages until some are to be sent; none when nothing is due or the round is over."""
         while not self._is_over():
             now = self._moment()
-            page = leases.claim_page(
-                now=now, timeout=self._timeout, busy_contacts=busy_contacts, served=self._served
+            pages = claim_pages(
+                now=now,
+                timeout=self._timeout,
+                most=min(places, self._left),
+                busy_contacts=busy_contacts,
+                served=self._served,
             )
-            if page is None:
-                return None
-            self._served[page.contact_id] = now
-            self._left -= 1
-            flight = self._prepare(page)
-            if flight is not None:
-                return flight
-        return None
+            if not pages:
+                return []
+            self._served |= {page.contact_id: now for page in pages}
+            self._left -= len(pages)
+            trips = self._prepare(pages)
+            if trips:
+                return trips
+        return []
+
+    def land_together(self, landed: Landed[_Trip]) -> Landed[_Trip]:
+        """Write down what was plainly delivered; return the others."""
+        attempts = [
+            Attempt(trip.page, trip.started_at, answer)
+            for trip, answer in landed
+            if not trip.companions
+        ]
+        recorded = record_deliveries(attempts, now=self._moment()) if attempts else set()
+        self.sent += len(recorded)
+        return [(trip, answer) for trip, answer in landed if trip.page.pk not in recorded]
 
     def _is_over(self) -> bool:
         elapsed = self._clock() - self._began
@@ -106,22 +132,54 @@ class _Round:
     def _moment(self) -> datetime:
         return self._now + timedelta(seconds=self._clock() - self._began)
 
-    def _prepare(self, claimed: Page) -> Flight | None:
-        companions, unwanted = leases.companions_to_send(claimed)
-        page = leases.page_to_send(claimed)
+    def _prepare(self, claimed: Sequence[Page]) -> list[_Trip]:
+        """Read the pages again, just before their requests; drop those nobody wants any more."""
+        leaders = leases.leading(claimed)
+        left = list(claimed)
+        while True:
+            current = leases.pages_to_send(left)
+            together = {
+                page.pk: leases.companions_to_send(page) for page in left if page.pk in leaders
+            }
+            kept = [
+                page
+                for page in left
+                if self._keeps(page, current.get(page.pk), *together.get(page.pk, ([], [])))
+            ]
+            if len(kept) == len(left):
+                break
+            # Dropping one may wait for locks; meanwhile somebody may have taken the others.
+            left = kept
+        known = known_owners(page.alert.site.owner_id for page in current.values())
+        wanted = {key: companions for key, (companions, _) in together.items()}
+        trips = [self._trip(current[page.pk], wanted.get(page.pk, ()), known) for page in kept]
+        return [trip for trip in trips if trip is not None]
+
+    def _keeps(
+        self,
+        claimed: Page,
+        page: Page | None,
+        companions: Sequence[Page],
+        unwanted: Sequence[Page],
+    ) -> bool:
+        """Tell whether the page is to be sent; let it and those that travel with it go if not."""
         for one in unwanted if page else [*unwanted, claimed]:
             self.cancelled += 1
             leases.let_go(one, now=self._moment())
         now = self._moment()
-        if page is None or now >= page.give_up_at or not _is_working(page.contact):
-            if page is not None:
-                self.failed += 1
-                give_up(page, reason=_why_not(page), now=now)
-            leases.set_free(companions, now=now)
-            return None
+        if page is not None and now < page.give_up_at and _is_working(page.contact):
+            return True
+        if page is not None:
+            self.failed += 1
+            give_up(page, reason=_why_not(page), now=now)
+        leases.set_free(companions, now=now)
+        return False
+
+    def _trip(self, page: Page, companions: Sequence[Page], known: KnownOwners) -> _Trip | None:
+        now = self._moment()
         land = partial(self._land, page, companions, now)
         try:
-            send = self._request(page, companions, now)
+            send = self._request(page, companions, now, known)
         except (OperationalError, InterfaceError):
             raise
         except Exception as fault:
@@ -131,14 +189,14 @@ class _Round:
             sentence = f"The page could not be written: {type(fault).__name__}."
             land(Answer(status=None, error=sentence))
             return None
-        return Flight(page.contact_id, send, land)
+        return _Trip(page.contact_id, send, land, page, companions, now)
 
     def _request(
-        self, page: Page, companions: Sequence[Page], now: datetime
+        self, page: Page, companions: Sequence[Page], now: datetime, known: KnownOwners
     ) -> Callable[[], Answer]:
         return partial(
             TRANSPORTS[page.contact.kind],
-            facts_of(page, at=now, next_of=self._next_of, companions=companions),
+            facts_of(page, at=now, next_of=self._next_of, companions=companions, known=known),
             endpoint=endpoint_of(page.contact, now),
             at=now,
             timeout_seconds=self._timeout.total_seconds(),

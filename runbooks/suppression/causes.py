@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -119,16 +119,16 @@ def standing_windows(*, now: datetime) -> QuerySet[MaintenanceWindow]:
     )
 
 
-def active_causes(*, now: datetime, site_id: int | None = None) -> list[Cause]:
+def active_causes(*, now: datetime, site_ids: Collection[int] | None = None) -> list[Cause]:
     """Return the silences and maintenance that are on at `now`; two queries.
 
-    With `site_id`, those that can hold back an alert of that site. What cannot be read holds
+    With `site_ids`, those that can hold back an alert of these sites. What cannot be read holds
     nothing back: it is logged as `suppression.unreadable` and stops nothing else.
     """
     silences, windows = active_silences(now=now), standing_windows(now=now)
-    if site_id is not None:
-        silences = silences.filter(Q(site_id=site_id) | Q(site__isnull=True))
-        windows = windows.filter(site_id=site_id)
+    if site_ids is not None:
+        silences = silences.filter(Q(site__in=site_ids) | Q(site__isnull=True))
+        windows = windows.filter(site__in=site_ids)
     return [
         *_readable(silences, _cause_of_silence),
         *_readable(windows, partial(_cause_of_window, now=now)),

@@ -80,25 +80,33 @@ def settle_planned(*, alert_ids: Collection[int], now: datetime) -> int:
 
 
 @transaction.atomic
-def suppress_at_birth(*, alert: Alert, now: datetime) -> bool:
-    """Hold a new alert back at once where something covers it; tell whether it did.
+def suppress_at_birth(*, alerts: Sequence[Alert], now: datetime) -> set[int]:
+    """Hold new alerts back at once where something covers them; return the ids of those held.
 
-    Called in the transaction that opened it, before anybody is paged; called twice, it happens
-    once. On True the row in the database is newer than `alert`, whose `is_suppressed` is set here.
+    Called in the transaction that opened them, before anybody is paged; called twice, it happens
+    once. Of those held, the row in the database is newer than the instance, whose `is_suppressed`
+    is set here. A number of statements that does not grow with the alerts.
     """
-    subject = subjects_of(Alert.objects.filter(pk=alert.pk))[0]
-    if subject.is_suppressed:
-        return True
-    causes = active_causes(now=now, site_id=subject.site_id)
-    rules = [rule for rule in enabled_rules() if matches(rule.target, subject.labels)]
-    others = subjects_of(possible_sources_of(subject, rules))
-    inhibited = inhibitions([*others, subject], rules)
-    change = _change(subject, causes, (), inhibited, now)
-    if change is None:
-        return False
-    write_changes([change], now=now)
-    alert.is_suppressed = True
-    return True
+    newborn = subjects_of(Alert.objects.filter(pk__in=[alert.pk for alert in alerts]))
+    held = {subject.alert_id for subject in newborn if subject.is_suppressed}
+    free = [subject for subject in newborn if not subject.is_suppressed]
+    if not free:
+        return held
+    causes = active_causes(now=now, site_ids={subject.site_id for subject in free})
+    rules = [
+        rule
+        for rule in enabled_rules()
+        if any(matches(rule.target, subject.labels) for subject in free)
+    ]
+    others = subjects_of(possible_sources_of(free, rules))
+    inhibited = inhibitions([*others, *free], rules)
+    made = [_change(subject, causes, (), inhibited, now) for subject in free]
+    changes = [change for change in made if change is not None]
+    write_changes(changes, now=now)
+    held |= {change.subject.alert_id for change in changes}
+    for alert in alerts:
+        alert.is_suppressed = alert.pk in held
+    return held
 
 
 def _settle(

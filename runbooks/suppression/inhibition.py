@@ -116,20 +116,22 @@ def topological_sources() -> QuerySet[Alert]:
     )
 
 
-def possible_sources_of(subject: Subject, rules: Iterable[Rule]) -> QuerySet[Alert]:
-    """Return the alerts that may hold this one back; `rules` are those it is a target of.
+def possible_sources_of(subjects: Sequence[Subject], rules: Sequence[Rule]) -> QuerySet[Alert]:
+    """Return the alerts that may hold these new ones back; `rules` are those with a target here.
 
-    Narrowed where the database can tell, and never more than the worst few hundred: a birth must
-    stay cheap in a storm, and the cycle looks at all of them before anybody is paged.
+    Narrowed where the database can tell, and never more than the worst few hundred for one: a
+    birth must stay cheap in a storm, and the cycle looks at all of them before anybody is paged.
     """
-    sites = {subject.site_id, subject.parent_site_id}
+    sites = {site for subject in subjects for site in (subject.site_id, subject.parent_site_id)}
     wanted = Q(pk__in=topological_sources().filter(site__in=sites - {None}).values("pk"))
-    for rule in rules:
-        wanted |= _narrowed(rule, subject)
+    for subject in subjects:
+        for rule in rules:
+            if matches(rule.target, subject.labels):
+                wanted |= _narrowed(rule, subject)
     firing = open_alerts().filter(wanted, condition=Alert.Condition.FIRING)
-    worst = firing.exclude(pk=subject.alert_id).order_by("severity", "opened_at", "pk")
-    ids = list(worst.values_list("pk", flat=True)[:_MOST_SOURCES_AT_BIRTH])
-    return Alert.objects.filter(pk__in=ids)
+    others = firing.exclude(pk__in=[subject.alert_id for subject in subjects])
+    worst = others.order_by("severity", "opened_at", "pk").values_list("pk", flat=True)
+    return Alert.objects.filter(pk__in=list(worst[: _MOST_SOURCES_AT_BIRTH * len(subjects)]))
 
 
 def _narrowed(rule: Rule, subject: Subject) -> Q:
@@ -183,18 +185,22 @@ def _by_storms(subjects: Sequence[Subject]) -> Iterator[Link]:
     What is worse than the storm stays heard, and so does what opens once the storm is over.
     """
     storms = {
-        (subject.site_id, subject.kind): subject
-        for subject in subjects
-        if subject.is_storm and subject.is_firing
+        _lot(subject): subject for subject in subjects if subject.is_storm and subject.is_firing
     }
     links = {key: Link("It is part of a storm", [storm]) for key, storm in storms.items()}
     for subject in subjects:
-        storm = storms.get((subject.site_id, subject.kind))
+        storm = storms.get(_lot(subject))
         if storm is None or subject.is_storm or subject.severity < storm.severity:
             continue
         if storm.opened_at - _BEFORE_A_STORM <= subject.opened_at <= storm.opened_at:
-            links[subject.site_id, subject.kind].targets.append(subject)
+            links[_lot(subject)].targets.append(subject)
     yield from links.values()
+
+
+def _lot(subject: Subject) -> tuple[int, str, str]:
+    """Return what it has in common with the storm it would belong to."""
+    is_told_apart = subject.kind == Kind.EXTERNAL_ALERT
+    return subject.site_id, subject.kind, subject.labels["alertname"] if is_told_apart else ""
 
 
 def _is_explained_by_darkness(subject: Subject) -> bool:

@@ -1,7 +1,8 @@
-"""Every hand-written SQL statement about windows, each with its reason."""
+"""Every hand-written SQL statement of telemetry, each with its reason."""
 
 from __future__ import annotations
 
+from telemetry.store.findings import rewrite_findings
 from telemetry.store.ledger import (
     LedgerKey,
     LedgerLine,
@@ -41,5 +42,6 @@ __all__ = [
     "note_boots",
     "read_points",
     "read_windows",
+    "rewrite_findings",
     "series_set_ids",
 ]

@@ -64,3 +64,24 @@ def test_what_waits_beyond_the_bound_is_dropped_and_counted() -> None:
     hints.wait_until_sent()
     assert sent == [0, 1]
     assert hints.dropped == 3
+
+
+def test_what_a_waiting_hint_says_is_not_said_twice_and_is_said_again_once_it_was_sent() -> None:
+    let_go, hanging = threading.Event(), threading.Event()
+    sent: list[str] = []
+    hints = Hints()
+
+    def hang() -> None:
+        hanging.set()
+        let_go.wait(30)
+
+    hints.post(hang)
+    assert hanging.wait(30)
+    for word in ("deliver", "deliver", "escalate", "deliver"):
+        hints.post(lambda word=word: sent.append(word), says=word)  # type: ignore[misc]
+    let_go.set()
+    hints.wait_until_sent()
+    assert sent == ["deliver", "escalate"]
+    hints.post(lambda: sent.append("again"), says="deliver")
+    hints.wait_until_sent()
+    assert sent == ["deliver", "escalate", "again"]

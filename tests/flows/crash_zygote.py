@@ -29,22 +29,22 @@ from runbooks.paging.services import deliver_due_pages  # noqa: E402
 
 #: Where an engine can die: the module and the name in it, and on which side of its call.
 POINTS: dict[str, tuple[str, str, str]] = {
-    "alert inserted, not committed": ("runbooks.alerts.lifecycle", "begin_escalation", "before"),
+    "alert inserted, not committed": ("runbooks.alerts.lifecycle", "begin_escalations", "before"),
     "alert committed, no step taken": (
         "fleet.management.commands.sweep",
         "take_in_findings",
         "after",
     ),
-    "step advanced, not committed": ("runbooks.escalation.running", "queue_page", "after"),
+    "step advanced, not committed": ("runbooks.escalation.running", "queue_pages", "after"),
     "step committed, nobody woken": (
         "fleet.management.commands.sweep",
         "advance_due_escalations",
         "after",
     ),
-    "page leased, not sent": ("runbooks.paging.leases", "claim_page", "after"),
-    "page sent, not recorded": ("runbooks.paging.services", "record_answer", "before"),
-    "page recorded, not committed": ("runbooks.paging.record", "write_entry", "before"),
-    "page recorded and committed": ("runbooks.paging.services", "record_answer", "after"),
+    "page leased, not sent": ("runbooks.paging.services", "claim_pages", "after"),
+    "page sent, not recorded": ("runbooks.paging.services", "record_deliveries", "before"),
+    "page recorded, not committed": ("runbooks.paging.record", "write_entries", "before"),
+    "page recorded and committed": ("runbooks.paging.services", "record_deliveries", "after"),
     "acknowledged, not committed": ("runbooks.alerts.services", "stop_escalation", "before"),
 }
 

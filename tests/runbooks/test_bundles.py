@@ -13,15 +13,16 @@ from fleet.models import Contact
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.models import Alert, Escalation, Page
-from runbooks.paging.leases import claim_page
-from runbooks.paging.services import deliver_due_pages, queue_page
+from runbooks.paging.services import deliver_due_pages
 from tests.factories import NOON, make_site, make_user
 from tests.receiver import Receiver, Reply, later, status
 from tests.runbooks.world import (
+    claim_page,
     deliver,
     make_alert,
     make_pager,
     policy_of,
+    queue_page,
     seconds,
     sentences_of,
 )

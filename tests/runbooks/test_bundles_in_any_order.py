@@ -12,10 +12,10 @@ from hypothesis.extra.django import TestCase
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Alert, AlertEvent, Page
-from runbooks.paging.leases import claim_page
 from tests.factories import NOON, make_site, make_user
 from tests.receiver import Receiver, status
 from tests.runbooks.world import (
+    claim_page,
     deliver,
     make_alert,
     make_library,

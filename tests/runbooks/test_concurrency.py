@@ -26,7 +26,6 @@ from runbooks.models import (
     Runbook,
     RunbookVersion,
 )
-from runbooks.paging.leases import claim_page, page_to_send
 from runbooks.paging.links import LinkError
 from runbooks.paging.outcome import Answer
 from runbooks.paging.record import record_answer
@@ -34,6 +33,7 @@ from tests.factories import NOON, make_site, make_user
 from tests.processes import wait_until
 from tests.receiver import Receiver, held, status
 from tests.runbooks.world import (
+    claim_page,
     clear,
     deliver,
     fire_again,
@@ -41,6 +41,7 @@ from tests.runbooks.world import (
     make_finding,
     make_pager,
     make_runbook,
+    page_to_send,
     policy_of,
     queued,
     run,

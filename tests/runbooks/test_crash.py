@@ -43,7 +43,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from runbooks.alerts.intake import take_in_findings
 from runbooks.escalation.services import advance_due_escalations, next_move
-from runbooks.paging.leases import claim_page
+from runbooks.paging.claims import claim_pages
 from runbooks.paging.services import deliver_due_pages
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 def here():
@@ -60,12 +60,12 @@ import random
 from runbooks.paging.leases import companions_to_send
 from runbooks.paging.outcome import Answer
 from runbooks.paging.record import record_answer
-leader = claim_page(now=NOON, timeout=timedelta(seconds=8))
+[leader] = claim_pages(now=NOON, timeout=timedelta(seconds=8), most=1)
 wanted, _ = companions_to_send(leader)
 record_answer(wanted[0], Answer(status=200), started_at=NOON, now=NOON, rng=random.Random(1))
 here()
 """
-CLAIM = "claim_page(now=NOON, timeout=timedelta(seconds=8)); here()"
+CLAIM = "claim_pages(now=NOON, timeout=timedelta(seconds=8), most=1); here()"
 TAKE_IN = """
 with transaction.atomic():
     take_in_findings(now=NOON)

@@ -8,15 +8,17 @@ import pytest
 
 from fleet.models import Contact
 from runbooks.models import Alert, Page
-from runbooks.paging.leases import claim_page, page_to_send
-from runbooks.paging.outbox import FIRST_OF_SITE, NOTICES, OTHERS, queue_page
+from runbooks.paging.outbox import FIRST_OF_SITE, NOTICES, OTHERS
 from tests.factories import NOON, make_contact, make_site
 from tests.receiver import Receiver, status
 from tests.runbooks.world import (
+    claim_page,
     deliver,
     make_alert,
     make_pager,
     only_page,
+    page_to_send,
+    queue_page,
     queued,
     seconds,
     site_paging,

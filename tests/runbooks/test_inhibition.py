@@ -140,8 +140,8 @@ def test_an_alert_born_under_a_rule_pages_nobody_even_once() -> None:
     site = make_site()
     make_alert(site=site, kind=Kind.POWER_BATTERY)
     hot, elsewhere = make_alert(site=site), make_alert()
-    assert suppress_at_birth(alert=hot, now=NOON) is True
-    assert suppress_at_birth(alert=elsewhere, now=NOON) is False
+    assert suppress_at_birth(alerts=[hot], now=NOON) == {hot.pk}
+    assert suppress_at_birth(alerts=[elsewhere], now=NOON) == set()
 
 
 def test_a_rule_holds_back_where_its_labels_agree() -> None:

@@ -13,7 +13,7 @@ from runbooks.alerts.services import close_alert
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Escalation, Page
 from runbooks.paging.courier import Flight, fly
-from runbooks.paging.leases import LEASE_SLACK, claim_page
+from runbooks.paging.leases import LEASE_SLACK
 from runbooks.paging.outcome import Answer
 from runbooks.paging.record import record_answer
 from runbooks.paging.worklist import work_through
@@ -22,6 +22,7 @@ from tests.runbooks.world import (
     LOW,
     URGENT,
     alert_of,
+    claim_page,
     make_finding,
     queued,
     revise,
@@ -48,7 +49,7 @@ def test_an_answer_that_cannot_be_written_down_costs_the_others_nothing() -> Non
         Flight(1, lambda: SENT, refuse_the_first),
         Flight(2, lambda: Answer(status=204), written.append),
     ]
-    fly(lambda busy: flights.pop() if flights else None)
+    fly(lambda busy, places: [flights.pop()] if flights else [])
     assert sorted(answer.status or 0 for answer in written) == [0, 204]
 
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from runbooks.alerts.services import acknowledge_alert, close_alert
 from runbooks.escalation.services import next_move
 from runbooks.models import Alert, Page, PageAttempt
-from runbooks.paging.leases import LEASE_SLACK, claim_page, page_to_send
+from runbooks.paging.leases import LEASE_SLACK
 from runbooks.paging.outcome import Answer
 from runbooks.paging.record import record_answer
 from runbooks.paging.services import deliver_due_pages
@@ -24,12 +24,14 @@ from tests.receiver import (
 )
 from tests.runbooks.world import (
     alert_of,
+    claim_page,
     clear,
     deliver,
     kinds_of,
     make_finding,
     make_pager,
     only_page,
+    page_to_send,
     policy_of,
     queued,
     run,

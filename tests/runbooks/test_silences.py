@@ -164,14 +164,14 @@ def test_an_alert_that_opens_during_a_silence_pages_nobody_even_once() -> None:
 def test_a_birth_that_is_told_twice_is_held_back_once() -> None:
     make_silence()
     alert = make_alert(now=NOON + seconds(60))
-    assert suppress_at_birth(alert=alert, now=NOON + seconds(60)) is True
+    assert suppress_at_birth(alerts=[alert], now=NOON + seconds(60)) == {alert.pk}
     assert kinds_of(alert).count("suppressed") == 1
 
 
 def test_a_birth_that_nothing_covers_is_left_alone() -> None:
     make_silence('kind="site.dark"')
     alert = make_alert()
-    assert suppress_at_birth(alert=alert, now=NOON) is False
+    assert suppress_at_birth(alerts=[alert], now=NOON) == set()
     assert escalation_of(alert).state == Escalation.State.RUNNING
     assert "suppressed" not in kinds_of(alert)
 

@@ -281,10 +281,10 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
     assert [job() for job in jobs] == [
         "found 0 heartbeats late",
         "expired 0 external alerts",
-        "took in 1 findings, 0 alerts follow theirs",
+        "took in 1 findings",
         "changed 0 suppressed alerts, warned of 0 endings",
         "took in 0 replies",
-        "ended 0 acknowledgements, settled 0 alerts",
+        "ended 0 acknowledgements, settled 0 alerts, 0 alerts follow their findings",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
         "failed over 0 queued pages, asked about 0",

@@ -14,6 +14,9 @@ from runbooks.alerts.intake import take_in_findings
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.library.services import publish_runbook
 from runbooks.models import Alert, AlertEvent, Page, RunbookVersion
+from runbooks.paging.claims import claim_pages
+from runbooks.paging.leases import pages_to_send
+from runbooks.paging.outbox import Order, queue_pages
 from runbooks.paging.services import Delivery, deliver_due_pages
 from telemetry.models import Finding
 from tests.factories import (
@@ -220,3 +223,26 @@ def queued(site: Any, **overrides: Any) -> Alert:
 
 def only_page(alert: Alert) -> Page:
     return Page.objects.get(alert=alert)
+
+
+def queue_page(*, now: datetime, **said: Any) -> Page:
+    """Queue one page and return it."""
+    order = Order(**said)
+    queue_pages([order], now=now)
+    return Page.objects.get(
+        alert=order.alert,
+        sequence=order.sequence,
+        contact=order.contact,
+        purpose=order.purpose,
+    )
+
+
+def claim_page(**said: Any) -> Page | None:
+    """Claim the one page whose turn it is."""
+    pages = claim_pages(**said, most=1)
+    return pages[0] if pages else None
+
+
+def page_to_send(claimed: Page) -> Page | None:
+    """Read a claimed page again just before its request."""
+    return pages_to_send([claimed]).get(claimed.pk)

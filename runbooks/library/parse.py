@@ -61,4 +61,6 @@ def parse_runbook(text: str) -> RunbookDocument:
         verify=prose["Verify"],
         escalate=prose["Escalate"],
         source=source,
+        sites=front.sites,
+        classes=front.classes,
     )

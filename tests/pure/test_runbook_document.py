@@ -31,7 +31,7 @@ def test_a_document_comes_back_from_json_unchanged(text):
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 3},
         {"format": True},
         {"slug": None},
         {"minutes": True},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -76,6 +77,30 @@ def read_front_matter(lines: Sequence[str]) -> tuple[FrontMatter, int]:
         classes=_scope(entries, "classes", _hardware_class),
     )
     return front, end + 1
+
+
+def with_front_matter(text: str, changes: Mapping[str, str]) -> str:
+    """Return the normalised text of a runbook with other values behind some keys it has.
+
+    The rest stays as it is, letter for letter. Raises RunbookError for a front matter that cannot
+    be read; whether the values fit is seen when the whole is read.
+    """
+    lines = text.split("\n")
+    if lines[0] != "---" or "---" not in lines[1:]:
+        raise RunbookError(
+            "no_front_matter", "The text does not begin with '---'; put the front matter first.", 1
+        )
+    end = lines.index("---", 1)
+    front = "\n".join(lines[1:end])
+    places = [
+        (node.start_mark.index, node.end_mark.index, value)
+        for key, node in _entries(front).items()
+        if (value := changes.get(key)) is not None
+    ]
+    # From the last to the first, so that the places before stay where they are.
+    for start, stop, value in sorted(places, reverse=True):
+        front = f"{front[:start]}{json.dumps(value, ensure_ascii=False)}{front[stop:]}"
+    return "\n".join(["---", front, *lines[end:]])
 
 
 def _entries(text: str) -> dict[str, yaml.Node]:

@@ -29,6 +29,12 @@ _VERBS = """
 IMPERATIVES = frozenset(_VERBS.split())
 _SAYS_WHAT_IS_LOST = re.compile(r"\b(lose|loses|losing|lost|loss)\b", re.IGNORECASE)
 _SAYS_WHEN = re.compile(r"\b(only|unless|before|after|when|if|once|ask|confirm)\b", re.IGNORECASE)
+#: Words of an English step that most often stops or destroys something.
+DESTROYS = re.compile(
+    r"\b(reboot|restart|delete|remove|drain|kill|evict|drop|truncate|wipe|format|roll ?back|"
+    r"shut ?down|power (?:off|cycle)|scale (?:down|to 0)|rm -r\w*|force)\w*",
+    re.IGNORECASE,
+)
 _EXPECTING = ("check", "reading", "verify")
 _ANSWERED = ("check", "reading")
 _ASKING = ("confirm", "approval")

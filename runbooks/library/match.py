@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Case, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from fleet.models import Node, Site
+from runbooks.library.values import slug_of_name
 from runbooks.models import RunbookVersion
 
 FALLBACK = "generic"
-#: Where words of a name like `KubePodOOMKilled` begin.
-_WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 # An edition that an older program stored has no scope at all, which means everywhere.
 _ANY_SITE = Q(document__sites__isnull=True) | Q(document__sites=[])
 _ANY_CLASS = Q(document__classes__isnull=True) | Q(document__classes=[])
@@ -71,11 +69,6 @@ def newest_versions() -> QuerySet[RunbookVersion]:
         .select_related("runbook")
         .order_by(F("published_at").desc(), "runbook__slug")
     )
-
-
-def slug_of_name(name: str) -> str:
-    """Return `gpu-too-hot` for `GpuTooHot`."""
-    return "-".join(word for word in _WORD_STARTS.split(name) if word).lower()
 
 
 def _named(evidence: Mapping[str, Any]) -> list[Q]:

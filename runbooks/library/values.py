@@ -28,6 +28,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PICTURE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.(svg|png|jpg|jpeg|webp)")
 _SPAN = re.compile(r"([0-9]{1,5})[ \t]*(s|min|h)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
+#: Where words of a name like `KubePodOOMKilled` begin.
+_WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -45,12 +47,22 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def refuse_control_characters(text: str, line: int) -> None:
-    """Refuse what the database cannot store and what an editor counts as a line of its own."""
+def slug_of_name(name: str) -> str:
+    """Return `gpu-too-hot` for `GpuTooHot`."""
+    return "-".join(word for word in _WORD_STARTS.split(name) if word).lower()
+
+
+def is_control(character: str) -> bool:
+    """Tell whether it is a character that no runbook may hold."""
     # PostgreSQL stores neither NUL nor half of a surrogate pair; the Unicode line separators
     # would make our line numbers differ from those the writer sees.
+    return character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def refuse_control_characters(text: str, line: int) -> None:
+    """Refuse what the database cannot store and what an editor counts as a line of its own."""
     for character in text:
-        if character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        if is_control(character):
             raise RunbookError(
                 "bad_character",
                 f"There is a control character, U+{ord(character):04X}; delete it.",

@@ -20,6 +20,8 @@ MOST_WORDS = 1_500
 _WORDS = re.compile(r"\n|[^\S\n]*[^\s]+|[^\S\n]+")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
+_NO_STEPS: list[str] = []
+
 FRONT_FIELDS = (
     *("title", "category", "matches", "owner", "review_by", "minutes", "language"),
     *("sites", "classes"),
@@ -196,11 +198,10 @@ def _moved(before: Sequence[str], after: Sequence[str]) -> set[str]:
     place = {name: number for number, name in enumerate(old)}
     # The longest run of ids that is in order in both: those are the ones that stayed.
     for number, name in enumerate(new):
-        best = max(
-            (run for run in stayed[:number] if place[run[-1]] < place[name]), key=len, default=[]
-        )
+        below = [run for run in stayed[:number] if place[run[-1]] < place[name]]
+        best = max([_NO_STEPS, *below], key=len)
         stayed.append([*best, name])
-    return set(new) - set(max(stayed, key=len, default=[]))
+    return set(new) - set(max([_NO_STEPS, *stayed], key=len))
 
 
 def _place_of(

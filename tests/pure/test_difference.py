@@ -49,9 +49,9 @@ def test_a_changed_word_is_marked_and_the_rest_kept():
         FieldDifference(
             "text",
             (
-                Piece(Mark.KEPT, "Press it "),
-                Piece(Mark.ADDED, "hard "),
-                Piece(Mark.KEPT, "at the top.\n\n- Then at the bottom."),
+                Piece(Mark.KEPT, "Press it"),
+                Piece(Mark.ADDED, " hard"),
+                Piece(Mark.KEPT, " at the top.\n\n- Then at the bottom."),
             ),
         ),
     )

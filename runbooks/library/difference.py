@@ -201,7 +201,8 @@ def _moved(before: Sequence[str], after: Sequence[str]) -> set[str]:
         below = [run for run in stayed[:number] if place[run[-1]] < place[name]]
         best = max([_NO_STEPS, *below], key=len)
         stayed.append([*best, name])
-    return set(new) - set(max([_NO_STEPS, *stayed], key=len))
+    longest = max([_NO_STEPS, *stayed], key=len)
+    return set(new).difference(longest)
 
 
 def _place_of(

@@ -53,7 +53,9 @@ def open_alert(*, finding: Finding, now: datetime) -> Alert:
     Raises NoRunbook, NoPolicy, and IntegrityError when an alert with this key is open already.
     """
     site = finding.site
-    version = match_runbook(kind=finding.kind, site=site, evidence=finding.evidence)
+    version = match_runbook(
+        kind=finding.kind, site=site, node=finding.node, evidence=finding.evidence
+    )
     earlier = Alert.objects.filter(
         site=site, dedup_key=finding.fingerprint, response=Response.CLOSED
     )

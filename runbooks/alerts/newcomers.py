@@ -17,7 +17,7 @@ from runbooks.alerts.lots import lot_of_finding
 from runbooks.alerts.news import may_page
 from runbooks.alerts.storms import STORM_ALERTS, STORM_SPAN
 from runbooks.escalation.policies import policy_versions_for
-from runbooks.library.match import NoRunbook, match_runbook, names_in
+from runbooks.library.match import NoRunbook, is_any_narrowed, match_runbook, names_in
 from runbooks.models import Alert, RunbookVersion
 from runbooks.suppression.cycle import suppress_at_birth
 from telemetry.models import Finding
@@ -89,10 +89,12 @@ def _lately(site_ids: set[int], now: datetime) -> Counter[tuple[int, str]]:
 def _openings(findings: Sequence[Finding]) -> list[Opening]:
     """Pin a runbook and a policy to each; what has none is left out, to be told of by itself."""
     policies = policy_versions_for({finding.site_id for finding in findings})
-    runbooks: dict[tuple[str, Sequence[str]], RunbookVersion | None] = {}
+    where_matters = is_any_narrowed()
+    runbooks: dict[tuple[object, ...], RunbookVersion | None] = {}
     openings = []
     for finding in findings:
-        asked = (finding.kind, names_in(finding.evidence))
+        where = (finding.site_id, finding.node_id) if where_matters else ()
+        asked = (finding.kind, names_in(finding.evidence), where)
         if asked not in runbooks:
             runbooks[asked] = _runbook_for(finding)
         runbook, policy = runbooks[asked], policies.get(finding.site_id)
@@ -103,6 +105,8 @@ def _openings(findings: Sequence[Finding]) -> list[Opening]:
 
 def _runbook_for(finding: Finding) -> RunbookVersion | None:
     try:
-        return match_runbook(kind=finding.kind, site=finding.site, evidence=finding.evidence)
+        return match_runbook(
+            kind=finding.kind, site=finding.site, node=finding.node, evidence=finding.evidence
+        )
     except NoRunbook:
         return None

@@ -49,10 +49,16 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "site.name": "site name",
         "site.place": "address of the site",
         "site.uplink": "provider and circuit",
+        "site.time_zone": "time zone of the site",
+        "site.hands": "remote hands of the site",
         "node.name": "node name",
+        "node.class": "hardware class of the node",
         "node.out_of_band": "out-of-band address",
         "node.ashrae_class": "ASHRAE class",
         "owner.name": "owner of the site",
+        "owner.contact": "how the owner is reached",
+        "alert.id": "number of the alert",
+        "alert.url": "address of the alert",
         "alert.summary": "summary of the alert",
         "alert.opened_at": "time the alert opened",
         "value": "measured value",
@@ -102,6 +108,8 @@ STEP_KEYS = (
     "destructive",
     "who",
 )
+#: Where an option of a branch leads that leaves out every later step; no step is called so.
+END = "end"
 #: Who may approve: somebody other than whoever asks, with this standing at the site.
 APPROVERS = ("operator", "engineer", "owner")
 
@@ -124,7 +132,10 @@ class RunbookError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StepOption:
-    """One answer of a choice or a branch; `goto` is the id of the step it leads to, or empty."""
+    """One answer of a choice or a branch.
+
+    `goto` is empty for a choice; for a branch the id of a later step, or END.
+    """
 
     label: str
     goto: str = ""
@@ -138,7 +149,8 @@ class RunbookStep:
     `expect`, `otherwise` (what to do when it is not as expected) and `warning` are Markdown that
     may hold variables. Texts are empty and numbers None where the step has none; bounds are
     inclusive and in `unit`. `picture` names an image of the runbook, `picture_alt` says what it
-    shows. `code` is what a scan must read (empty: anything). `approver` is one of APPROVERS,
+    shows. `code` is what a scan must read, and may hold variables (see
+    `code_to_scan`; empty: anything). `approver` is one of APPROVERS,
     `wait_seconds` how long a wait lasts, `for_seconds` how long a verified value must hold,
     `runbook` the slug a link leads to.
     """
@@ -217,3 +229,15 @@ def fill(text: str, values: Mapping[str, str | None]) -> str:
         return value or f"— ({VARIABLES.get(name, name)} not known)"
 
     return SLOT.sub(answer, text)
+
+
+def code_to_scan(step: RunbookStep, values: Mapping[str, str | None]) -> str:
+    """Return what a scan must read; empty when anything will do.
+
+    That is so for a step without a code, and for one whose code holds a variable that is not
+    known: nobody could ever scan the phrase that stands in its place.
+    """
+    names = [found.group(1).strip() for found in SLOT.finditer(step.code)]
+    if any(not (values.get(name) or "").strip() for name in names):
+        return ""
+    return fill(step.code, values)

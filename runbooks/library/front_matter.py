@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,7 +18,16 @@ LONGEST_FRONT_MATTER = 4_000
 DEEPEST_FRONT_MATTER = 8
 
 KEYS = ("slug", "title", "category", "matches", "owner", "review_by", "minutes", "language")
+#: The keys that narrow what a runbook is for; without them it is for every site and node.
+SCOPE_KEYS = ("sites", "classes")
+MOST_IN_SCOPE = 50
+LONGEST_CLASS = 60
 
+_LIST_SAMPLES = {
+    "matches": "disk.full, memory.pressure",
+    "sites": "osaka-3, lyon-1",
+    "classes": "edge-2u-l4",
+}
 _NOT_YAML = "The front matter is not YAML; write 'key: value' lines, values with ':' in quotes."
 
 
@@ -33,6 +43,8 @@ class FrontMatter:
     review_by: date
     minutes: int
     language: str
+    sites: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def read_front_matter(lines: Sequence[str]) -> tuple[FrontMatter, int]:
@@ -56,13 +68,39 @@ def read_front_matter(lines: Sequence[str]) -> tuple[FrontMatter, int]:
         slug=values.slug(_scalar(entries["slug"], "slug"), "slug"),
         title=values.phrase(_scalar(entries["title"], "title"), "title"),
         category=values.word(_scalar(entries["category"], "category"), "category", CATEGORIES),
-        matches=_matches(entries["matches"]),
+        matches=_list(entries["matches"], "matches", _kind),
         owner=values.phrase(_scalar(entries["owner"], "owner"), "owner"),
         review_by=values.day(_scalar(entries["review_by"], "review_by"), "review_by"),
         minutes=values.minutes(_scalar(entries["minutes"], "minutes"), "minutes"),
         language=values.language(_scalar(entries["language"], "language"), "language"),
+        sites=_scope(entries, "sites", values.slug),
+        classes=_scope(entries, "classes", _hardware_class),
     )
     return front, end + 1
+
+
+def with_front_matter(text: str, changes: Mapping[str, str]) -> str:
+    """Return the normalised text of a runbook with other values behind some keys it has.
+
+    The rest stays as it is, letter for letter. Raises RunbookError for a front matter that cannot
+    be read; whether the values fit is seen when the whole is read.
+    """
+    lines = text.split("\n")
+    if lines[0] != "---" or "---" not in lines[1:]:
+        raise RunbookError(
+            "no_front_matter", "The text does not begin with '---'; put the front matter first.", 1
+        )
+    end = lines.index("---", 1)
+    front = "\n".join(lines[1:end])
+    places = [
+        (node.start_mark.index, node.end_mark.index, value)
+        for key, node in _entries(front).items()
+        if (value := changes.get(key)) is not None
+    ]
+    # From the last to the first, so that the places before stay where they are.
+    for start, stop, value in sorted(places, reverse=True):
+        front = f"{front[:start]}{json.dumps(value, ensure_ascii=False)}{front[stop:]}"
+    return "\n".join(["---", front, *lines[end:]])
 
 
 def _entries(text: str) -> dict[str, yaml.Node]:
@@ -77,10 +115,11 @@ def _entries(text: str) -> dict[str, yaml.Node]:
     entries: dict[str, yaml.Node] = {}
     for key_node, node in root.value:
         key = _scalar(key_node, "a key")
-        if key.text not in KEYS:
+        if key.text not in (*KEYS, *SCOPE_KEYS):
             raise RunbookError(
                 "unknown_key",
-                f"{key.text[:40]!r} is no key of the front matter; use {values.listed(KEYS)}.",
+                f"{key.text[:40]!r} is no key of the front matter; use "
+                f"{values.listed((*KEYS, *SCOPE_KEYS))}.",
                 key.line,
             )
         if key.text in entries:
@@ -147,21 +186,45 @@ def _scalar(node: yaml.Node, key: str) -> Value:
     return Value(node.value.strip(), line)
 
 
-def _matches(node: yaml.Node) -> tuple[str, ...]:
+def _list(node: yaml.Node, key: str, read: Callable[[Value, str], str]) -> tuple[str, ...]:
+    """Return the values of a list, each read by `read`, none twice; nothing at all is empty."""
     if isinstance(node, yaml.ScalarNode) and not node.value:
         return ()
     if not isinstance(node, yaml.SequenceNode):
         raise RunbookError(
             "bad_value",
-            "'matches' is no list; write it like '[disk.full, memory.pressure]', or '[]'.",
+            f"{key!r} is no list; write it like '[{_LIST_SAMPLES[key]}]', or '[]'.",
             _line(node.start_mark),
         )
-    kinds: list[str] = []
+    found: list[str] = []
     for item in node.value:
-        kind = _scalar(item, "matches")
-        if kind.text in kinds:
+        value = _scalar(item, key)
+        if value.text in found:
             raise RunbookError(
-                "duplicate_key", f"{kind.text!r} is in 'matches' twice; keep one.", kind.line
+                "duplicate_key", f"{value.text[:60]!r} is in {key!r} twice; keep one.", value.line
             )
-        kinds.append(values.word(kind, "matches", FINDING_KINDS))
-    return tuple(kinds)
+        found.append(read(value, key))
+    return tuple(found)
+
+
+def _scope(
+    entries: dict[str, yaml.Node], key: str, read: Callable[[Value, str], str]
+) -> tuple[str, ...]:
+    if key not in entries:
+        return ()
+    found = _list(entries[key], key, read)
+    if len(found) > MOST_IN_SCOPE:
+        raise RunbookError(
+            "too_long",
+            f"There are more than {MOST_IN_SCOPE} values in {key!r}; leave it out to mean all.",
+            _line(entries[key].start_mark),
+        )
+    return found
+
+
+def _kind(value: Value, key: str) -> str:
+    return values.word(value, key, FINDING_KINDS)
+
+
+def _hardware_class(value: Value, key: str) -> str:
+    return values.phrase(value, key, LONGEST_CLASS)

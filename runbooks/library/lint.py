@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 
 from runbooks.library.document import STEP_RULES, RunbookDocument, RunbookStep
+from runbooks.library.pictures import LARGEST_PICTURE
 
 LONGEST_BODY = 600
 
@@ -25,19 +28,89 @@ _VERBS = """
 """
 IMPERATIVES = frozenset(_VERBS.split())
 _SAYS_WHAT_IS_LOST = re.compile(r"\b(lose|loses|losing|lost|loss)\b", re.IGNORECASE)
+_SAYS_WHEN = re.compile(r"\b(only|unless|before|after|when|if|once|ask|confirm)\b", re.IGNORECASE)
+#: Words of an English step that most often stops or destroys something.
+DESTROYS = re.compile(
+    r"\b(reboot|restart|delete|remove|drain|kill|evict|drop|truncate|wipe|format|roll ?back|"
+    r"shut ?down|power (?:off|cycle)|scale (?:down|to 0)|rm -r\w*|force)\w*",
+    re.IGNORECASE,
+)
 _EXPECTING = ("check", "reading", "verify")
+_ANSWERED = ("check", "reading")
+_ASKING = ("confirm", "approval")
+#: What a tablet takes along for a site, texts and pictures together.
+LARGEST_PACK = 25_000_000
 
 
-def lint(document: RunbookDocument) -> list[str]:
+def lint(
+    document: RunbookDocument,
+    *,
+    today: date | None = None,
+    known_slugs: Collection[str] | None = None,
+    picture_sizes: Mapping[str, int] | None = None,
+) -> list[str]:
     """Return one sentence for each thing to better, in the order of the steps; none is well.
 
-    The two rules that look at words (verb first, what is lost) are for English only.
+    The rules that look at words (verb first, what is lost, when it may be done) are for English
+    only. What depends on a day, on the other runbooks or on the sizes of the pictures by name is
+    looked at only where they are given.
     """
     is_english = document.language.split("-")[0] == "en"
+    advice = [*_advice_on_review(document, today)]
+    reached = reached_steps(document.steps)
+    is_asked = False
+    for step in document.steps:
+        sentences = [
+            *_advice(step, is_english=is_english),
+            *_advice_on_destruction(step, is_english=is_english, is_asked=is_asked),
+            *_advice_on_links(step, document.slug, known_slugs),
+        ]
+        if step.id not in reached:
+            sentences.append("let a branch lead here, or delete the step: no run reaches it.")
+        advice += [f"Step {step.number}, '{step.title}': {sentence}" for sentence in sentences]
+        is_asked = is_asked or step.kind in _ASKING
+    return [*advice, *_advice_on_pictures(picture_sizes or {})]
+
+
+def lint_pack(documents: Iterable[RunbookDocument], media_sizes: Mapping[str, int]) -> list[str]:
+    """Return advice on all that a tablet takes along for a site.
+
+    `media_sizes` goes from the hashes of pictures to their bytes; one shown twice is taken once.
+    """
+    texts, shown = 0, {}
+    for document in documents:
+        texts += len(document.source.encode())
+        shown.update({digest: media_sizes.get(digest, 0) for _, digest in document.media})
+    whole = texts + sum(shown.values())
+    if whole <= LARGEST_PACK:
+        return []
     return [
-        f"Step {step.number}, '{step.title}': {advice}"
-        for step in document.steps
-        for advice in _advice(step, is_english=is_english)
+        f"The runbooks of the site have {whole:,} bytes together; make the pictures smaller until "
+        f"they have {LARGEST_PACK:,} or fewer, or a tablet does not take them along."
+    ]
+
+
+def reached_steps(steps: Sequence[RunbookStep]) -> set[str]:
+    """Return the ids of the steps that some run comes to, and END where a branch leads there."""
+    reached: set[str] = {step.id for step in steps[:1]}
+    # Branches lead forward only, so one pass sees everything.
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if step.id not in reached:
+            continue
+        gotos = {option.goto for option in step.options if option.goto}
+        if gotos:
+            reached |= gotos
+        elif following is not None:
+            reached.add(following.id)
+    return reached
+
+
+def _advice_on_review(document: RunbookDocument, today: date | None) -> list[str]:
+    if today is None or document.review_by >= today:
+        return []
+    return [
+        f"Review: it was due on {document.review_by.isoformat()}; look at every step, then set a "
+        "later day."
     ]
 
 
@@ -51,8 +124,40 @@ def _advice(step: RunbookStep, *, is_english: bool) -> list[str]:
         advice.append("give the unit of the reading.")
     if step.kind in _EXPECTING and not step.expect:
         advice.append("say in 'expect' what is seen when all is well.")
+    if step.kind in _ANSWERED and step.is_mandatory and not step.otherwise:
+        advice.append("say in 'otherwise' what to do when it is not as expected.")
     if len(step.body) > LONGEST_BODY:
         advice.append(f"shorten the text to {LONGEST_BODY} characters, or make it two steps.")
-    if is_english and step.is_destructive and not _SAYS_WHAT_IS_LOST.search(step.body):
-        advice.append("say what is lost by doing it.")
     return advice
+
+
+def _advice_on_destruction(step: RunbookStep, *, is_english: bool, is_asked: bool) -> list[str]:
+    if not (is_english and step.is_destructive):
+        return []
+    advice = []
+    words = f"{step.title}\n{step.warning}\n{step.body}"
+    if not _SAYS_WHAT_IS_LOST.search(words):
+        advice.append("say what is lost by doing it.")
+    if not is_asked and not _SAYS_WHEN.search(words):
+        advice.append("say when it may be done, or put a confirm or an approval before it.")
+    return advice
+
+
+def _advice_on_links(
+    step: RunbookStep, own_slug: str, known_slugs: Collection[str] | None
+) -> list[str]:
+    if not step.runbook:
+        return []
+    if step.runbook == own_slug:
+        return ["lead to another runbook; this one leads to itself."]
+    if known_slugs is not None and step.runbook not in known_slugs:
+        return [f"there is no runbook {step.runbook!r}; write it first, or correct the slug."]
+    return []
+
+
+def _advice_on_pictures(sizes: Mapping[str, int]) -> list[str]:
+    return [
+        f"Picture '{name}': make it {LARGEST_PICTURE:,} bytes or fewer; it has {size:,}."
+        for name, size in sizes.items()
+        if size > LARGEST_PICTURE
+    ]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from runbooks.library import values
 from runbooks.library.document import SECTIONS, SLOT, VARIABLES, RunbookError
 
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
-_HEADING_WITHOUT_SPACE = re.compile(r" {0,3}#{2,6}[^#\s]")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
+HEADING_WITHOUT_SPACE = re.compile(r" {0,3}#{2,6}[^#\s]")
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def outline_of(lines: Sequence[str], first_number: int) -> Iterator[Line]:
     """Find the headings; a `#` inside a fenced block is none."""
     fence, opened = "", 0
     for number, text in enumerate(lines, start=first_number):
-        mark = _FENCE.fullmatch(text)
+        mark = FENCE.fullmatch(text)
         if fence:
             # CommonMark: closed by at least as many of the same marks and nothing behind them.
             if mark and mark[1].startswith(fence) and not mark[2].strip():
@@ -55,11 +55,11 @@ def outline_of(lines: Sequence[str], first_number: int) -> Iterator[Line]:
 
 
 def _heading(number: int, text: str) -> Line:
-    if _HEADING_WITHOUT_SPACE.match(text):
+    if HEADING_WITHOUT_SPACE.match(text):
         raise RunbookError(
             "bad_heading", "The '#' marks touch the title; put a space between them.", number
         )
-    found = _HEADING.fullmatch(text)
+    found = HEADING.fullmatch(text)
     if not found:
         return Line(number, text)
     level, heading = len(found[1]), (found[2] or "").strip()

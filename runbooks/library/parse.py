@@ -6,6 +6,7 @@ The form is described for writers in `docs/runbook-format.md`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from runbooks.library import values
 from runbooks.library.document import SECTIONS, RunbookDocument, RunbookError
@@ -22,9 +23,14 @@ def normalise(text: str) -> str:
     return "\n".join(line.rstrip(" \t") for line in text.split("\n")).rstrip("\n") + "\n"
 
 
-def content_hash(text: str) -> str:
-    """Return the sha256 of the normalised text, in hex: the same hash is the same document."""
-    return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()
+def content_hash(text: str, media: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the sha256 of the normalised text, in hex: the same hash is the same document.
+
+    `media` are the names and hashes of its pictures. Without any it is the hash of the text alone.
+    """
+    pictures = "".join(f"\0{name}\0{digest}" for name, digest in sorted(media))
+    whole = normalise(text) + pictures
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def parse_runbook(text: str) -> RunbookDocument:
@@ -61,4 +67,6 @@ def parse_runbook(text: str) -> RunbookDocument:
         verify=prose["Verify"],
         escalate=prose["Escalate"],
         source=source,
+        sites=front.sites,
+        classes=front.classes,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from django.db.models import Q
 from django.http import Http404
 
 from runbooks.library.document import RunbookDocument
@@ -35,13 +36,18 @@ def library_for_page() -> list[LibraryEntry]:
 
 
 def version_for_page(slug: str, number: int | None = None) -> RunbookVersion:
-    """Return one edition, the newest unless `number` says which, or 404."""
+    """Return one edition, or 404.
+
+    Unless `number` says which, it is the edition in force; the newest one of a runbook whose
+    editions are all withdrawn.
+    """
     versions = RunbookVersion.objects.filter(runbook__slug=slug).select_related(
-        "runbook", "published_by"
+        "runbook", "published_by", "withdrawal__by"
     )
     if number is not None:
         versions = versions.filter(number=number)
-    version = versions.order_by("-number").first()
+    in_force_first = versions.alias(is_withdrawn=Q(withdrawal__isnull=False))
+    version = in_force_first.order_by("is_withdrawn", "-number").first()
     if version is None:
         raise Http404("There is no such runbook, or no such edition of it.")
     return version

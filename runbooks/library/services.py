@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from runbooks.library.document import RunbookDocument
+from runbooks.library.media import Media, keep_pictures, picture_names, with_media
 from runbooks.library.parse import content_hash, parse_runbook
 from runbooks.library.stored import document_to_json
 from runbooks.models import Runbook, RunbookVersion
@@ -21,20 +23,33 @@ BUILTIN = Path(__file__).parent / "builtin"
 
 @transaction.atomic
 def publish_runbook(
-    *, source: str, by: User | None, now: datetime, note: str = ""
+    *,
+    source: str,
+    by: User | None,
+    now: datetime,
+    note: str = "",
+    media: Mapping[str, bytes] | None = None,
+    kept: Media | None = None,
 ) -> RunbookVersion:
     """Publish the runbook written in `source` as the next edition of its slug.
 
-    A text that is an edition already, word for word, is not published again: that edition is
-    returned, whether it is the newest or not. Raises RunbookError.
+    `media` are pictures by name, of which those that the text shows are kept; `kept` are hashes of
+    pictures that are in the database already. A picture in neither is taken from the newest
+    edition that there is. A text that is an edition already, word for word and with the same
+    pictures, is not published again: that edition is returned, whether it is the newest or not.
+    Raises RunbookError.
     """
     document = parse_runbook(source)
     runbook = _runbook_of(document)
-    digest = content_hash(source)
+    newest = runbook.versions.order_by("-number").first()
+    before: Media = newest.document.get("media", {}) if newest else {}
+    shown = {name: data for name, data in (media or {}).items() if name in picture_names(document)}
+    added = keep_pictures(pictures=shown, by=by, now=now)
+    document = with_media(document, {**before, **(kept or {}), **added})
+    digest = content_hash(source, document.media)
     existing = runbook.versions.filter(content_hash=digest).first()
     if existing is not None:
         return existing
-    newest = runbook.versions.order_by("-number").first()
     version = RunbookVersion.objects.create(
         runbook=runbook,
         number=1 if newest is None else newest.number + 1,
@@ -49,13 +64,15 @@ def publish_runbook(
     return version
 
 
-def publish_builtin_library(*, now: datetime) -> list[RunbookVersion]:
+def publish_builtin_library(*, now: datetime, folder: Path = BUILTIN) -> list[RunbookVersion]:
     """Publish the runbooks that come with the product; return the edition in use of each.
 
-    A runbook that somebody has rewritten is theirs: it is left as it is.
+    Their pictures are in `media` beside them. A runbook that somebody has rewritten is theirs: it
+    is left as it is.
     """
     in_use = []
-    for path in sorted(BUILTIN.glob("*.md")):
+    pictures = {path.name: path.read_bytes() for path in (folder / "media").glob("*.*")}
+    for path in sorted(folder.glob("*.md")):
         source = path.read_text(encoding="utf-8")
         newest = (
             RunbookVersion.objects.filter(runbook__slug=parse_runbook(source).slug)
@@ -67,7 +84,8 @@ def publish_builtin_library(*, now: datetime) -> list[RunbookVersion]:
             in_use.append(newest)
         else:
             note = "Comes with Hearthwatch."
-            in_use.append(publish_runbook(source=source, by=None, now=now, note=note))
+            version = publish_runbook(source=source, by=None, now=now, note=note, media=pictures)
+            in_use.append(version)
     return in_use
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from runbooks.library import values
-from runbooks.library.document import STEP_KEYS, STEP_RULES, WHO, RunbookError, RunbookStep
+from runbooks.library.document import (
+    APPROVERS,
+    END,
+    STEP_KEYS,
+    STEP_RULES,
+    WHO,
+    RunbookError,
+    RunbookStep,
+)
+from runbooks.library.options import check_gotos, read_options
 from runbooks.library.outline import Line, Part, text_of
 from runbooks.library.values import Value
 
 LONGEST_EXPECT = 240
 LONGEST_UNIT = 16
+LONGEST_CODE = 200
 MOST_STEPS = 100
 
 _ENTRY = re.compile(r"- ([A-Za-z_]+):(?:[ \t]+(.*))?")
@@ -18,6 +29,29 @@ _ALL_KEYS = (*STEP_KEYS, *sorted({key for rule in STEP_RULES.values() for key in
 
 
 def read_steps(section: Part) -> tuple[RunbookStep, ...]:
+    """Return the steps of the section; every branch leads forward."""
+    steps: dict[str, RunbookStep] = {}
+    option_lines: dict[str, int] = {}
+    for number, part in enumerate(_parts(section), start=1):
+        entries, body = _entries(part)
+        step = _step(part, entries, body, number)
+        if step.id in steps:
+            raise RunbookError(
+                "duplicate_id",
+                f"Two steps have the id {step.id!r}; give this one a line '- id: another-name'.",
+                part.number,
+            )
+        steps[step.id] = step
+        if step.options:
+            option_lines[step.id] = entries["options"].line
+    ids = list(steps)
+    for step_id, line in option_lines.items():
+        step = steps[step_id]
+        check_gotos(step.options, later=ids[step.number :], known=ids, line=line)
+    return tuple(steps.values())
+
+
+def _parts(section: Part) -> list[Part]:
     parts: list[Part] = []
     for line in section.lines:
         if line.level == 3:
@@ -40,30 +74,14 @@ def read_steps(section: Part) -> tuple[RunbookStep, ...]:
             f"There are more than {MOST_STEPS} steps; split the runbook.",
             parts[MOST_STEPS].number,
         )
-    steps: dict[str, RunbookStep] = {}
-    for number, part in enumerate(parts, start=1):
-        step = _step(part, number)
-        if step.id in steps:
-            raise RunbookError(
-                "duplicate_id",
-                f"Two steps have the id {step.id!r}; give this one a line '- id: another-name'.",
-                part.number,
-            )
-        steps[step.id] = step
-    return tuple(steps.values())
+    return parts
 
 
-def _step(part: Part, number: int) -> RunbookStep:
+def _step(part: Part, entries: dict[str, Value], body: str, number: int) -> RunbookStep:
     title = values.phrase(Value(part.heading, part.number), "title of the step")
-    entries, body = _entries(part)
     kind = _kind(part, entries)
     _check_keys(part, entries, kind)
-    minimum = values.number(entries["min"], "min") if "min" in entries else None
-    maximum = values.number(entries["max"], "max") if "max" in entries else None
-    if minimum is not None and maximum is not None and minimum > maximum:
-        raise RunbookError(
-            "bad_value", "'min' is above 'max'; exchange the two.", entries["min"].line
-        )
+    minimum, maximum = _bounds(entries)
     return RunbookStep(
         id=_step_id(part, entries, number),
         number=number,
@@ -78,7 +96,39 @@ def _step(part: Part, number: int) -> RunbookStep:
         is_destructive=_switch_or_no(entries, "destructive"),
         who=values.word(entries["who"], "who", WHO) if "who" in entries else "either",
         metric=values.metric(entries["metric"], "metric") if "metric" in entries else "",
+        otherwise=_phrase_or_empty(entries, "otherwise", LONGEST_EXPECT),
+        warning=_phrase_or_empty(entries, "warning", LONGEST_EXPECT),
+        code=_phrase_or_empty(entries, "code", LONGEST_CODE),
+        **_extras(entries, kind),
     )
+
+
+def _extras(entries: dict[str, Value], kind: str) -> dict[str, Any]:
+    """Return the fields that few steps have, by their names in RunbookStep."""
+    extras: dict[str, Any] = {}
+    if "picture" in entries:
+        extras["picture"], extras["picture_alt"] = values.picture(entries["picture"], "picture")
+    if "options" in entries:
+        extras["options"] = read_options(entries["options"], is_branch=kind == "branch")
+    if "approver" in entries:
+        extras["approver"] = values.word(entries["approver"], "approver", APPROVERS)
+    if "minutes" in entries:
+        extras["wait_seconds"] = values.wait_seconds(entries["minutes"], "minutes")
+    if "for" in entries:
+        extras["for_seconds"] = values.span(entries["for"], "for")
+    if "runbook" in entries:
+        extras["runbook"] = values.slug(entries["runbook"], "runbook")
+    return extras
+
+
+def _bounds(entries: dict[str, Value]) -> tuple[float | None, float | None]:
+    minimum = values.number(entries["min"], "min") if "min" in entries else None
+    maximum = values.number(entries["max"], "max") if "max" in entries else None
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise RunbookError(
+            "bad_value", "'min' is above 'max'; exchange the two.", entries["min"].line
+        )
+    return minimum, maximum
 
 
 def _entries(part: Part) -> tuple[dict[str, Value], str]:
@@ -165,9 +215,15 @@ def _check_keys(part: Part, entries: dict[str, Value], kind: str) -> None:
 
 def _step_id(part: Part, entries: dict[str, Value], number: int) -> str:
     if "id" in entries:
+        if entries["id"].text == END:
+            raise RunbookError(
+                "bad_value",
+                f"No step is called '{END}', which is where a branch ends; name it otherwise.",
+                entries["id"].line,
+            )
         return values.slug(entries["id"], "id")
     made = re.sub(r"[^a-z0-9]+", "-", part.heading.lower())[:60].strip("-")
-    return made or f"step-{number}"  # A title without a Latin letter.
+    return (made if made != END else "") or f"step-{number}"  # A title without a Latin letter.
 
 
 def _phrase_or_empty(entries: dict[str, Value], key: str, longest: int) -> str:

@@ -14,6 +14,10 @@ from datetime import date
 from runbooks.library.document import RunbookError
 
 LONGEST_TITLE = 120
+LONGEST_PICTURE_NAME = 80
+LONGEST_SHOWS = 200
+#: The longest wait, and the longest that a value may have to hold: a day.
+LONGEST_SECONDS = 86_400
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -21,6 +25,11 @@ _METRIC = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 # ASCII digits only: str.isdigit and \d also take digits of other scripts.
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PICTURE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.(svg|png|jpg|jpeg|webp)")
+_SPAN = re.compile(r"([0-9]{1,5})[ \t]*(s|min|h)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+#: Where words of a name like `KubePodOOMKilled` begin.
+_WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -38,17 +47,35 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def refuse_control_characters(text: str, line: int) -> None:
-    """Refuse what the database cannot store and what an editor counts as a line of its own."""
+def slug_of_name(name: str) -> str:
+    """Return `gpu-too-hot` for `GpuTooHot`."""
+    return "-".join(word for word in _WORD_STARTS.split(name) if word).lower()
+
+
+def is_control(character: str) -> bool:
+    """Tell whether it is a character that no runbook may hold."""
     # PostgreSQL stores neither NUL nor half of a surrogate pair; the Unicode line separators
     # would make our line numbers differ from those the writer sees.
+    return character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def refuse_control_characters(text: str, line: int) -> None:
+    """Refuse what the database cannot store and what an editor counts as a line of its own."""
     for character in text:
-        if character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        if is_control(character):
             raise RunbookError(
                 "bad_character",
                 f"There is a control character, U+{ord(character):04X}; delete it.",
                 line,
             )
+
+
+def refuse_variables(value: Value, key: str) -> None:
+    """Refuse a variable where the text must be the same in every run."""
+    if "{{" in value.text:
+        raise RunbookError(
+            "bad_variable", f"{key!r} holds a variable, which it cannot; write it out.", value.line
+        )
 
 
 def slug(value: Value, key: str) -> str:
@@ -102,6 +129,39 @@ def minutes(value: Value, key: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", value.text) or not 1 <= int(value.text) <= 1440:
         raise _bad_value(value, key, "write whole minutes from 1 to 1440")
     return int(value.text)
+
+
+def wait_seconds(value: Value, key: str) -> int:
+    """A number of minutes, such as "10" or "0.5", as whole seconds up to those of a day."""
+    seconds = 0
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", value.text):
+        seconds = round(float(value.text) * 60)
+    if not 1 <= seconds <= LONGEST_SECONDS:
+        raise _bad_value(value, key, "write minutes up to 1440, like '10' or '0.5'")
+    return seconds
+
+
+def span(value: Value, key: str) -> int:
+    """A time with its unit, such as "30 s", "10 min" or "2 h", as seconds up to those of a day."""
+    found = _SPAN.fullmatch(value.text)
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not 1 <= seconds <= LONGEST_SECONDS:
+        raise _bad_value(value, key, "write a time with its unit, like '30 s', '10 min' or '2 h'")
+    return seconds
+
+
+def picture(value: Value, key: str) -> tuple[str, str]:
+    """The name of a picture and what it shows, written "gauge.svg | The gauge by the door"."""
+    refuse_variables(value, key)
+    name, bar, shows = (part.strip() for part in value.text.partition("|"))
+    if not picture_name_is_good(name) or not bar:
+        raise _bad_value(value, key, "write its name and what it shows: 'gauge.svg | The gauge'")
+    return name, phrase(Value(shows, value.line), "what the picture shows", LONGEST_SHOWS)
+
+
+def picture_name_is_good(name: str) -> bool:
+    """Tell whether a picture may be called so: like a slug, and ending in its kind."""
+    return bool(_PICTURE.fullmatch(name)) and len(name) <= LONGEST_PICTURE_NAME
 
 
 def day(value: Value, key: str) -> date:

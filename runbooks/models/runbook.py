@@ -137,6 +137,8 @@ class RunbookDraft(models.Model):
     )
     #: Any text; what is wrong with it is shown beside it.
     source = models.TextField()
+    #: Pictures added to it, by name: the hashes of their bytes. Those of `base` need no adding.
+    media = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WRITING)
     #: Rises with every save: a save that did not see the last one is refused.
     revision = models.PositiveIntegerField(default=1)

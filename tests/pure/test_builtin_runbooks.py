@@ -152,7 +152,10 @@ def test_the_manual_has_a_sample_and_every_sample_parses_without_advice():
         *document.STEP_RULES,
         *document.WHO,
         *document.STEP_KEYS,
+        *sorted({key for rule in document.STEP_RULES.values() for key in rule.takes}),
+        *document.APPROVERS,
         *front_matter.KEYS,
+        *front_matter.SCOPE_KEYS,
         *(f"{{{{ {name} }}}}" for name in document.VARIABLES),
     ],
 )

@@ -31,7 +31,7 @@ def test_a_document_comes_back_from_json_unchanged(text):
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 3},
         {"format": True},
         {"slug": None},
         {"minutes": True},
@@ -127,7 +127,7 @@ def test_a_good_runbook_gets_no_advice():
         ("- expect: 18 to 27 °C\n", "", "say in 'expect'"),
         ("- expect: Below 27 °C\n", "", "say in 'expect'"),
         ("Wait 5 min.", "a" * 601, "shorten the text"),
-        ("- mandatory: yes", "- destructive: yes", "say what is lost"),
+        ("- mandatory: yes", "- destructive: yes\n- warning: Only by day.", "say what is lost"),
     ],
 )
 def test_advice_names_the_step_and_what_to_do(old, new, advice):
@@ -141,7 +141,10 @@ def test_advice_names_the_step_and_what_to_do(old, new, advice):
 def test_a_destructive_step_that_says_what_is_lost_gets_no_advice():
     text = VALID.replace("- mandatory: yes", "- destructive: yes")
 
-    assert lint(parse_runbook(text.replace("Press it", "Lost: the draught. Press it"))) == []
+    assert (
+        lint(parse_runbook(text.replace("Press it", "Only by day. Lost: the draught. Press it")))
+        == []
+    )
 
 
 def test_a_stored_reading_without_a_unit_gets_advice():

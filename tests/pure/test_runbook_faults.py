@@ -72,7 +72,7 @@ def line_of(text: str, words: str) -> int:
         ("It is closed.", "It is\x07closed.", "bad_character", "It is\x07"),
         ("It is closed.", "It is\ud800closed.", "bad_character", "It is\ud800"),
         ("It is closed.", "It is\u2028closed.", "bad_character", "It is\u2028"),
-        ("- type: instruction", "- type: photo", "unknown_type", "- type: photo"),
+        ("- type: instruction", "- type: film", "unknown_type", "- type: film"),
         ("- type: instruction\n", "", "missing_key", "### Close"),
         ("- type: instruction", "- type: check\n- type: check", "duplicate_key", None),
         ("- who: on-site", "- who: me", "bad_value", "- who: me"),
@@ -124,9 +124,9 @@ def test_a_text_that_is_too_long_is_refused():
 
 
 def test_an_unknown_type_is_answered_with_the_types_there_are():
-    message = str(error_of(step_with("type: photo")))
+    message = str(error_of(step_with("type: film")))
 
-    assert "'photo'" in message
+    assert "'film'" in message
     assert [kind for kind in STEP_RULES if kind not in message] == []
 
 

@@ -12,8 +12,11 @@ from django.db import IntegrityError, transaction
 from django.http import Http404
 
 from runbooks.alerts.intake import take_in_findings
+from runbooks.library.bundle import pack
 from runbooks.library.document import RunbookError
 from runbooks.library.match import NoRunbook, match_runbook
+from runbooks.library.media import pictures_of
+from runbooks.library.parse import parse_runbook
 from runbooks.library.selectors import document_of, library_for_page, version_for_page
 from runbooks.library.services import publish_builtin_library, publish_runbook
 from runbooks.models import Alert, Escalation, RunbookVersion
@@ -181,6 +184,26 @@ def test_load_runbooks_publishes_a_file(tmp_path: Path) -> None:
     path.write_text(runbook_text("reboot"), encoding="utf-8")
     call_command("load_runbooks", str(path), stdout=io.StringIO())
     assert version_for_page("reboot").note == "Loaded from reboot.md."
+
+
+def test_load_runbooks_takes_the_pictures_beside_a_file_and_those_in_a_zip(
+    tmp_path: Path,
+) -> None:
+    gauge = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    text = runbook_text("reboot").replace(
+        "- type: confirm\n", "- type: confirm\n- picture: gauge.svg | The gauge\n"
+    )
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "gauge.svg").write_bytes(gauge)
+    (tmp_path / "reboot.md").write_text(text, encoding="utf-8")
+    call_command("load_runbooks", str(tmp_path / "reboot.md"), stdout=io.StringIO())
+    assert pictures_of(document_of(version_for_page("reboot"))) == {"gauge.svg": gauge}
+    other = parse_runbook(text.replace("slug: reboot", "slug: other"))
+    (tmp_path / "elsewhere").mkdir()
+    packed = tmp_path / "elsewhere" / "other.zip"
+    packed.write_bytes(pack(other, {"gauge.svg": gauge})[2])
+    call_command("load_runbooks", str(packed), stdout=io.StringIO())
+    assert pictures_of(document_of(version_for_page("other"))) == {"gauge.svg": gauge}
 
 
 def test_load_runbooks_names_the_file_and_the_fault(tmp_path: Path) -> None:

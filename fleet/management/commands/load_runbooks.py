@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from runbooks.library.bundle import unpack
 from runbooks.library.document import RunbookError
 from runbooks.library.services import publish_builtin_library, publish_runbook
 from runbooks.models import RunbookVersion
@@ -17,7 +18,7 @@ from runbooks.models import RunbookVersion
 class Command(BaseCommand):
     """Publishes runbooks; run twice, it changes nothing."""
 
-    help = "Publish the built-in runbooks, or the Markdown files that are named."
+    help = "Publish the built-in runbooks, or the Markdown and zip files that are named."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the files to publish."""
@@ -36,11 +37,17 @@ class Command(BaseCommand):
 
     def _publish(self, path: Path) -> RunbookVersion:
         try:
-            source = path.read_text(encoding="utf-8")
+            bundle = unpack(path.read_bytes())
+            beside = (path.parent / "media").glob("*.*")
+            found = {file.name: file.read_bytes() for file in beside if file.is_file()}
             return publish_runbook(
-                source=source, by=None, now=timezone.now(), note=f"Loaded from {path.name}."[:200]
+                source=bundle.source,
+                by=None,
+                now=timezone.now(),
+                note=f"Loaded from {path.name}."[:200],
+                media=found | dict(bundle.pictures),
             )
-        except (OSError, UnicodeDecodeError) as exc:
+        except OSError as exc:
             raise CommandError(f"{path} cannot be read: {exc}.") from None
         except RunbookError as exc:
             raise CommandError(f"{path} was not published. {exc}") from None

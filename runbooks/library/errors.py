@@ -1,0 +1,29 @@
+"""Why the library refuses: a `code` for machines, a sentence for people."""
+
+from __future__ import annotations
+
+
+class LibraryError(ValueError):
+    """Something the library does not do; nothing was changed."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class StaleDraft(LibraryError):
+    """Somebody else changed the draft meanwhile; `text` is what you wanted to save, untouched."""
+
+    def __init__(self, *, editor: str, revision: int, text: str = "") -> None:
+        super().__init__(
+            "draft_changed",
+            f"{editor} changed this draft meanwhile; your text was not saved. Compare the two and "
+            "save again.",
+        )
+        self.editor = editor
+        self.revision = revision
+        self.text = text

@@ -1,0 +1,113 @@
+"""Editions in other languages: published beside the edition, and the one a reader is shown."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from fleet.models import AuditEntry
+from runbooks.library.document import RunbookDocument
+from runbooks.library.errors import LibraryError
+from runbooks.library.media import Media, keep_pictures, with_media
+from runbooks.library.parse import content_hash, parse_runbook
+from runbooks.library.same_steps import check_translation
+from runbooks.library.selectors import document_of
+from runbooks.library.stored import document_from_json, document_to_json
+from runbooks.models import RunbookTranslation, RunbookVersion
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def publish_translation(
+    *,
+    version: RunbookVersion,
+    source: str,
+    by: User | None,
+    now: datetime,
+    media: Mapping[str, bytes] | None = None,
+) -> RunbookTranslation:
+    """Publish the edition in the language that `source` says; the same text again changes nothing.
+
+    A picture with words in it may be given again under its name in `media`; the others are the
+    edition's. Raises RunbookError for another runbook than the edition's, and LibraryError when
+    there is such a translation: an edition is right in every language, or the next one is.
+    """
+    original = document_of(version)
+    document = parse_runbook(source)
+    check_translation(original, document)
+    kept: Media = dict(original.media)
+    added = keep_pictures(pictures=media or {}, by=by, now=now)
+    document = with_media(document, {**kept, **added})
+    digest = content_hash(source, document.media)
+    existing = version.translations.filter(language=document.language).first()
+    if existing is not None and existing.content_hash == digest:
+        return existing
+    if existing is not None:
+        raise LibraryError(
+            "translation_exists",
+            f"{version} is published in {document.language!r} already; publish the next edition "
+            "and translate that.",
+        )
+    translation = RunbookTranslation.objects.create(
+        version=version,
+        language=document.language,
+        content_hash=digest,
+        source=document.source,
+        document=document_to_json(document),
+        published_at=now,
+        published_by=by,
+    )
+    logger.info(
+        "translation.published",
+        extra={"runbook": document.slug, "number": version.number, "language": document.language},
+    )
+    AuditEntry.objects.create(
+        at=now,
+        actor=by,
+        action="translation.published",
+        subject=f"runbook {document.slug}",
+        detail={"number": version.number, "language": document.language},
+    )
+    return translation
+
+
+def document_in(version: RunbookVersion, language: str) -> RunbookDocument:
+    """Return the edition in `language`, or in the nearest there is.
+
+    First exactly that tag; then one that names no region, or another region of the language, by
+    its tag; then the edition's own. At most one query.
+    """
+    own = document_of(version)
+    if _tag(own.language) == _tag(language):
+        return own
+    rows = {_tag(row.language): row for row in version.translations.all()}
+    near = _near(language, [*rows, _tag(own.language)])
+    row = rows.get(near)
+    return own if row is None else document_from_json(row.document)
+
+
+def languages_of(version: RunbookVersion) -> list[str]:
+    """Return the languages the edition can be read in, its own first."""
+    own = str(version.document.get("language", ""))
+    return [own, *version.translations.order_by("language").values_list("language", flat=True)]
+
+
+def _near(language: str, tags: list[str]) -> str:
+    """Return the tag to show; empty for none."""
+    wanted = _tag(language)
+    base = wanted.partition("-")[0]
+    if wanted in tags:
+        return wanted
+    if base in tags:
+        return base
+    return min((tag for tag in tags if tag.partition("-")[0] == base), default="")
+
+
+def _tag(language: str) -> str:
+    """Return the tag in small letters: `pt-br` and `pt-BR` are one language."""
+    return language.lower()

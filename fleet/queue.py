@@ -28,6 +28,7 @@ class Job(StrEnum):
     SETTLE_ALERTS = "runbooks.settle_alerts"
     ESCALATE_DUE = "runbooks.escalate_due"
     DELIVER_PAGES = "runbooks.deliver_pages"
+    VERIFY_STEPS = "runbooks.verify_steps"
     AUDIT_PROMISES = "runbooks.audit_promises"
 
 

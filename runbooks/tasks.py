@@ -16,6 +16,7 @@ from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.heartbeats import services as heartbeats
 from runbooks.paging.services import deliver_due_pages
+from runbooks.runs.verify import end_waits, verify_due_steps
 from runbooks.suppression import cycle
 from runbooks.suppression.endings import warn_of_endings
 
@@ -76,6 +77,13 @@ def deliver_pages() -> str:
         f"delivered {delivery.sent} pages, {delivery.failed} attempts failed, "
         f"{delivery.cancelled} were not wanted any more"
     )
+
+
+@shared_task(name=Job.VERIFY_STEPS)
+def verify_steps() -> str:
+    """Verify steps of runs by the live readings, and end the waits that are over."""
+    now = timezone.now()
+    return f"looked at {verify_due_steps(now=now)} steps, ended {end_waits(now=now)} waits"
 
 
 @shared_task(name=Job.AUDIT_PROMISES)

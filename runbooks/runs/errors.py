@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbooks.library.document import RunbookDocument, fill
+from runbooks.library.document import RunbookDocument
+from runbooks.library.run_log import names_of
 from runbooks.models import Run
-
-_NAMED = 5
 
 
 class RunError(Exception):
@@ -48,19 +47,3 @@ def steps_undone(run: Run, document: RunbookDocument, undone: Sequence[str]) -> 
         f"R-{run.pk} is not done: {names_of(document, undone, run.values)} must be done, or "
         "skipped with a reason, and what is disputed chosen.",
     )
-
-
-def names_of(
-    document: RunbookDocument, ids: Sequence[str], values: dict[str, str | None] | None = None
-) -> str:
-    """Return `step 2 "Open the door" and step 4 "Read the inlet"` for a sentence."""
-    named = [
-        f'step {step.number} "{fill(step.title, values or {})}"'
-        for step in document.steps
-        if step.id in ids
-    ]
-    shown, more = named[:_NAMED], len(named) - _NAMED
-    if more > 0:
-        shown.append(f"{more} more")
-    *most, last = shown
-    return f"{', '.join(most)} and {last}" if most else last

@@ -13,7 +13,7 @@ JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 #: Start-of-frame markers; C4, C8 and CC are none.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ def _jpeg(data: bytes) -> Image | None:
 
 
 def _png(data: bytes) -> Image | None:
-    if not data.startswith(_PNG_START) or data[12:16] != b"IHDR" or b"IEND" not in data[-12:]:
+    is_whole = data.startswith(_PNG_START) and data.endswith(_PNG_END)
+    if not is_whole or data[12:16] != b"IHDR":
         return None
     width, height = struct.unpack_from(">II", data, 16)
     return Image(PNG, width, height) if max(width, height) < 2**31 else None

@@ -32,6 +32,7 @@ from runbooks.auditor.beats import Part, expect_beats, note_beat
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.heartbeats.services import check_heartbeats
 from runbooks.paging.services import deliver_due_pages
+from runbooks.runs.verify import end_waits, verify_due_steps
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
 from telemetry import jobs, store
@@ -136,6 +137,9 @@ def deciding_stages() -> list[Stage]:
         Stage("end answers", lambda now: expire_acknowledgements(now=now, limit=MOST), MOST),
         Stage("settle", lambda now: settle_flapping(now=now, limit=MOST), MOST),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
+        # After what pages: nobody waits for a page while readings are read.
+        Stage("verify steps", lambda now: verify_due_steps(now=now, limit=MOST), MOST),
+        Stage("end waits", lambda now: end_waits(now=now)),
         Stage("watch auditor", lambda now: watch_auditor(now=now)),
         _beat(Part.DECIDE),
     ]

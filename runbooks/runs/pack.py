@@ -133,8 +133,8 @@ def _runbook(version: RunbookVersion, document: RunbookDocument) -> Json:
 def _contacts(run: Run) -> list[Json]:
     """Return whom to call, as far as a person can: pagers' addresses are no way for people."""
     owners = [("Owner of the site", run.site.owner)] if run.site.owner else []
-    catch_all = Owner.objects.filter(is_catch_all=True).exclude(pk=run.site.owner_id).first()
-    if catch_all is not None:
+    catch_all = Owner.objects.filter(is_catch_all=True).first()
+    if catch_all is not None and catch_all.pk != run.site.owner_id:
         owners.append(("When nobody else answers", catch_all))
     found = [{"role": role, "name": owner.name, "how": _how(owner)} for role, owner in owners]
     if run.lead is not None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from fleet.access import Action, has_standing, may
 from runbooks.library.document import RunbookDocument, RunbookStep
 from runbooks.library.run_log import run_progress
+from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunbookVersion, RunEntry
 from runbooks.runs import jobs
+from runbooks.runs.batch import is_whole
 from runbooks.runs.checks import Draft, check_draft
 from runbooks.runs.errors import RunError
 from runbooks.runs.log import Kind, Writer, write
@@ -26,6 +28,17 @@ class Place:
     version: RunbookVersion
     document: RunbookDocument
     skew_seconds: float | None = None
+
+
+def place_of(run: Run, number: object, *, skew_seconds: float | None = None) -> Place:
+    """Return the place of an entry that names an edition; RunError for one there never was."""
+    own = run.runbook_version
+    found = own if own.number == number else None
+    if found is None and is_whole(number, 1, 2**31 - 1):
+        found = own.runbook.versions.filter(number=number).first()
+    if found is None or isinstance(number, bool):
+        raise RunError("edition_unknown", f"{own.runbook} has no such edition; update the tablet.")
+    return Place(found, document_of(found), skew_seconds)
 
 
 def record(*, run: Run, draft: Draft, writer: Writer, place: Place, now: datetime) -> RunEntry:

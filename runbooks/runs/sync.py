@@ -14,15 +14,13 @@ from typing import Any
 
 from django.db import transaction
 
-from runbooks.library.document import RunbookDocument
-from runbooks.library.selectors import document_of
-from runbooks.models import Run, RunbookVersion, RunEntry, RunToken, Tablet
+from runbooks.models import Run, RunEntry, RunToken, Tablet
 from runbooks.runs.batch import Batch, read_entry
 from runbooks.runs.canonical import is_authentic
 from runbooks.runs.errors import RunError
 from runbooks.runs.log import Channel, Writer, locked_run, name_of, settle
 from runbooks.runs.quarantine import keep_aside
-from runbooks.runs.record import Place, record
+from runbooks.runs.record import Place, place_of, record
 from runbooks.runs.tokens import refuse_invalid
 
 logger = logging.getLogger(__name__)
@@ -86,7 +84,7 @@ class _Intake:
         self._run, self._token, self._secret = run, token, secret
         self._batch, self._now = batch, now
         self._skew = (batch.sent_at - now).total_seconds()
-        self._editions: dict[int, tuple[RunbookVersion, RunbookDocument]] = {}
+        self._places: dict[object, Place] = {}
 
     def take(self, refusal: RunError | None) -> Receipt:
         receipt = Receipt()
@@ -105,8 +103,8 @@ class _Intake:
                 self._refuse(entry, row, room)
                 self._record(entry)
             except RunError as exc:
-                self._keep_aside(entry, exc)
-                receipt.quarantined.append((count, exc))
+                if self._is_kept_aside(entry, exc):
+                    receipt.quarantined.append((count, exc))
                 continue
             room -= 1
             is_changed = True
@@ -151,30 +149,22 @@ class _Intake:
 
     def _record(self, entry: Mapping[str, Any]) -> None:
         draft = read_entry(entry, device_id=self._batch.device_id)
-        version, document = self._edition(entry.get("version"))
+        place = self._place(entry.get("version"))
         user = self._token.user
         name = name_of(user) or draft.by_name or f"Tablet {self._batch.device_id[:8]}"
         writer = Writer(user, name, Channel.TABLET)
-        place = Place(version=version, document=document, skew_seconds=self._skew)
         record(run=self._run, draft=draft, writer=writer, place=place, now=self._now)
 
-    def _edition(self, number: object) -> tuple[RunbookVersion, RunbookDocument]:
-        """Return the edition that was in front of the writer; RunError for one there never was."""
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**31:
-            raise RunError("edition_unknown", "'version' is no edition of the runbook.")
-        if number not in self._editions:
-            own = self._run.runbook_version
-            found = own if own.number == number else None
-            found = found or own.runbook.versions.filter(number=number).first()
-            if found is None:
-                raise RunError(
-                    "edition_unknown", f"{own.runbook} has no edition {number}; update the tablet."
-                )
-            self._editions[number] = (found, document_of(found))
-        return self._editions[number]
+    def _place(self, number: object) -> Place:
+        """Return what was in front of the writer; one edition is read once a batch."""
+        if number not in self._places:
+            place = place_of(self._run, number, skew_seconds=self._skew)
+            self._places[place.version.number] = place
+        return self._places[number]
 
-    def _keep_aside(self, entry: Mapping[str, Any], refusal: RunError) -> None:
-        keep_aside(
+    def _is_kept_aside(self, entry: Mapping[str, Any], refusal: RunError) -> bool:
+        """Keep a refused entry aside; False leaves it on the device, where there is no room."""
+        kept = keep_aside(
             entry=entry,
             refusal=refusal,
             run=self._run,
@@ -182,6 +172,7 @@ class _Intake:
             device_id=self._batch.device_id,
             now=self._now,
         )
+        return kept is not None
 
 
 def _note_device(batch: Batch, now: datetime) -> None:

@@ -20,6 +20,7 @@ from runbooks.runs.tokens import find_token, issue_token
 from tests.factories import NOON, make_site, make_user
 from tests.pure.run_steps import make_document, make_step
 
+Kind = RunEntry.Kind
 _numbers = count(1)
 PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"
@@ -42,17 +43,18 @@ def make_edition(
 ) -> RunbookVersion:
     """Publish these steps as the next edition of a runbook, a new one unless it is given."""
     if runbook is None:
-        number = next(_numbers)
+        name = next(_numbers)
         runbook = Runbook.objects.create(
-            slug=f"book-{number}", title=f"Book {number}", category="general"
+            slug=f"book-{name}", title=f"Book {name}", category="general"
         )
     document = make_document(*(steps or STEPS), slug=runbook.slug, title=runbook.title)
     newest = runbook.versions.order_by("-number").first()
     stored = document_to_json(document)
+    number = newest.number + 1 if newest else 1
     return RunbookVersion.objects.create(
         runbook=runbook,
-        number=newest.number + 1 if newest else 1,
-        content_hash=hashlib.sha256(json.dumps(stored).encode()).hexdigest(),
+        number=number,
+        content_hash=hashlib.sha256(f"{number} {json.dumps(stored)}".encode()).hexdigest(),
         source="",
         document=stored,
         published_at=now,

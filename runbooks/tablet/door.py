@@ -33,7 +33,6 @@ _STATUSES = {
     "token_revoked": 401,
     "token_expired": 401,
     "entry_of_another_run": 401,
-    "csrf_failed": 403,
     "claim_unknown": 404,
     "no_such_run": 404,
     "no_such_photo": 404,

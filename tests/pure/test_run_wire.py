@@ -13,6 +13,9 @@ from runbooks.runs.canonical import canonical, is_authentic, mac_of
 from runbooks.runs.images import Image, read_image
 from tests.runbooks.run_world import PNG
 
+#: Of the entry in docs/runs.md.
+EXAMPLE_MAC = "c4afab832ec05b9d3982556bce9684dfeef587033066e9704422b2809f4184fa"
+
 
 @pytest.mark.parametrize(
     ("number", "spelled"),
@@ -64,9 +67,7 @@ def test_a_mac_holds_for_its_entry_and_no_other(entry: dict[str, object]) -> Non
 
 def test_the_mac_of_the_documented_entry() -> None:
     entry = {"count": 1, "kind": "step_done", "step": "inlet", "input": {"value": 21.5}}
-    assert mac_of(entry, token="hwr_example") == (
-        "c4afab832ec05b9d3982556bce9684dfeef587033066e9704422b2809f4184fa"
-    )
+    assert mac_of(entry, token="hwr_example") == EXAMPLE_MAC
 
 
 def jpeg(width: int, height: int) -> bytes:

@@ -77,6 +77,25 @@ def node_for(user: AnyUser, node_id: int) -> Node:
     return node
 
 
+#: Who has the standing a runbook asks of an approver; the owner of the site is one of the last.
+STANDING: dict[str, frozenset[str]] = {
+    "operator": frozenset({Role.OPERATOR, Role.ENGINEER, Role.ADMIN}),
+    "engineer": frozenset({Role.ENGINEER, Role.ADMIN}),
+    "owner": frozenset({Role.OWNER, Role.ADMIN}),
+}
+
+
+def has_standing(user: User, standing: str, site: Site) -> bool:
+    """Tell whether `user` has a standing of STANDING at `site`; nobody has an unknown one."""
+    if not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    is_owner = standing == "owner" and Site.objects.filter(pk=site.pk, owner__user=user).exists()
+    at_site = Membership.objects.filter(Q(site=site) | Q(site__isnull=True), user=user)
+    return is_owner or at_site.filter(role__in=STANDING.get(standing, frozenset())).exists()
+
+
 def users_who_may(action: Action, site: Site) -> QuerySet[User]:
     """Return the active people who may do `action` at `site`, by name."""
     at_site = Q(memberships__site=site) | Q(memberships__site__isnull=True)

@@ -28,6 +28,7 @@ class LiveEvent(StrEnum):
 
     SITE_CHANGED = "site.changed"
     ALERT_CHANGED = "alert.changed"
+    RUN_CHANGED = "run.changed"
 
 
 def publish_on_commit(event: LiveEvent, *, site_id: int, id: int) -> None:

@@ -30,6 +30,7 @@ class Job(StrEnum):
     DELIVER_PAGES = "runbooks.deliver_pages"
     FOLLOW_RECEIPTS = "runbooks.follow_receipts"
     TELL_AUTHORS = "runbooks.tell_authors"
+    VERIFY_STEPS = "runbooks.verify_steps"
     AUDIT_PROMISES = "runbooks.audit_promises"
 
 

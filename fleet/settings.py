@@ -226,7 +226,7 @@ CELERY_BEAT_SCHEDULE = {
             *("runbooks.expire_external", "runbooks.take_in_findings"),
             *("runbooks.apply_suppressions", "runbooks.take_in_replies"),
             *("runbooks.settle_alerts", "runbooks.escalate_due", "runbooks.deliver_pages"),
-            *("runbooks.follow_receipts", "runbooks.tell_authors"),
+            *("runbooks.follow_receipts", "runbooks.tell_authors", "runbooks.verify_steps"),
         ),
         15.0: ("runbooks.audit_promises",),
         3600.0: ("telemetry.maintain_partitions",),

@@ -7,4 +7,5 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("fleet.noc.urls")),
     path("", include("fleet.noc.urls_api")),
+    path("", include("runbooks.tablet.urls_doors")),
 ]

@@ -19,6 +19,7 @@ from runbooks.heartbeats import services as heartbeats
 from runbooks.paging.announcements import deliver_announcements
 from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
+from runbooks.runs.verify import end_waits, verify_due_steps
 from runbooks.suppression import cycle
 from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.endings import warn_of_endings
@@ -104,6 +105,13 @@ def tell_authors() -> str:
     now = timezone.now()
     announced = announce_endings(now=now)
     return f"announced {announced} endings, tried to tell {deliver_announcements(now=now)} authors"
+
+
+@shared_task(name=Job.VERIFY_STEPS, throws=_SAID)
+def verify_steps() -> str:
+    """Verify steps of runs by the live readings, and end the waits that are over."""
+    now = timezone.now()
+    return f"looked at {verify_due_steps(now=now)} steps, ended {end_waits(now=now)} waits"
 
 
 @shared_task(name=Job.AUDIT_PROMISES, throws=_SAID)

@@ -57,3 +57,10 @@ CATALOGUE: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 def describe(name: str, unit: str) -> Metric:
     """Return the catalogue's entry, or one made from what the agent announced."""
     return CATALOGUE.get(name) or Metric(name, unit, name, -3e38, 3e38, unit)
+
+
+def spell(value: float, metric: Metric) -> str:
+    """Return a value of the metric's unit as people read it: `38.4 °C`, `2,000 rpm`, `61 %`."""
+    # Adding 0.0 turns a negative zero into a plain one.
+    shown = round(value * metric.scale, metric.decimals) + 0.0
+    return f"{shown:,.{metric.decimals}f} {metric.shown_unit}".rstrip()

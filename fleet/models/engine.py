@@ -17,6 +17,7 @@ class EngineModule(models.Model):
         ESCALATION = "escalation"
         DELIVERY = "delivery"
         AUDIT = "audit"
+        RUNS = "runs"
 
     name = models.CharField(max_length=20, primary_key=True, choices=Name.choices)
     version = models.PositiveIntegerField()

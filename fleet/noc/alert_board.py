@@ -12,12 +12,13 @@ from django.db.models import QuerySet
 from fleet.access import Action, AnyUser, may
 from fleet.noc.alert_overlays import Choices, Hold, Storm, choices_for, holds_of, storm_of
 from fleet.noc.alert_proof import Proof, proof_of
-from fleet.noc.alert_words import facts_of, runbook_values, since_words
+from fleet.noc.alert_words import facts_of, since_words
 from fleet.noc.chart_cards import Span
 from fleet.noc.runbook_board import RunbookView, runbook_view
 from runbooks.alerts.selectors import alerts_visible_to, timeline_of
 from runbooks.escalation.services import UpcomingStep, upcoming_steps
 from runbooks.models import Alert, AlertEvent, Escalation, Page, RunbookVersion
+from runbooks.runs.values import values_for_alert
 
 _HISTORY: Final = timedelta(days=90)
 _SHOWN_EARLIER: Final = 3
@@ -102,7 +103,7 @@ def alert_board(
     view = None
     if with_runbook:
         today = now.date()
-        view = runbook_view(version, today=today, values=runbook_values(alert))
+        view = runbook_view(version, today=today, values=values_for_alert(alert))
     newest = version.runbook.versions.order_by("-number").only("number", "runbook_id").first()
     can_respond = may(user, Action.RESPOND, alert.site)
     return AlertBoard(

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fleet.models import Node
-from fleet.noc.alert_words import STATE_METRICS, limit_words, metric_of
+from fleet.noc.alert_words import limit_words
 from fleet.noc.chart_cards import ChartCard, Source, Span, chart_card
 from fleet.noc.charts import LimitLine, Mark
 from fleet.noc.contents import Content, contents_of
 from runbooks.models import Alert
+from runbooks.runs.values import STATE_METRICS, metric_of
 from telemetry import selectors
 from telemetry.models import BootRecord, Finding
 from telemetry.selectors import NodeState

@@ -101,6 +101,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """Tell the browser that an alert changed."""
         await self._forward("alert-changed", message)
 
+    async def run_changed(self, message: dict[str, Any]) -> None:
+        """Tell the browser that a run changed."""
+        await self._forward("run-changed", message)
+
     async def live_beat(self, message: dict[str, Any]) -> None:
         """Pass the heartbeat on that came back through the channel layer."""
         if await self._is_welcome():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleet.noc.charts import Frame, Trace
-from telemetry.metrics import Metric
+from telemetry.metrics import Metric, spell
 
 #: Rows of the table that stands for the picture.
 TABLE_ROWS = 24
@@ -26,13 +26,6 @@ class Readout:
     newest_at: float
     least: str
     most: str
-
-
-def spell(value: float, metric: Metric) -> str:
-    """Return a value of the metric's unit as people read it: `38.4 °C`, `2,000 rpm`, `61 %`."""
-    # Adding 0.0 turns a negative zero into a plain one.
-    shown = round(value * metric.scale, metric.decimals) + 0.0
-    return f"{shown:,.{metric.decimals}f} {metric.shown_unit}".rstrip()
 
 
 def read_out(trace: Trace, metric: Metric, *, stroke: int = 0) -> Readout | None:

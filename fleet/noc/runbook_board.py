@@ -10,13 +10,13 @@ from typing import Final
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from fleet.noc.markdown import Markdown
 from runbooks.library.document import (
     CATEGORIES,
     RunbookDocument,
     RunbookError,
     RunbookStep,
 )
+from runbooks.library.markdown import Markdown
 from runbooks.library.selectors import LibraryEntry, document_of, library_for_page, version_for_page
 from runbooks.models import Runbook, RunbookVersion
 from telemetry.metrics import CATALOGUE

@@ -44,6 +44,7 @@ VERSIONS: Final[Mapping[str, int]] = MappingProxyType(
         Module.ESCALATION: 1,
         Module.DELIVERY: 1,
         Module.AUDIT: 1,
+        Module.RUNS: 1,
     }
 )
 #: A transaction of the engine that does nothing for so long is ended by the database: whoever

@@ -29,8 +29,10 @@ from runbooks.alerts.errors import (
     AlertMoved,
     AlertNotWaiting,
     CloseReasonMissing,
+    StepsUndone,
     TooManyAlerts,
 )
+from runbooks.alerts.unfinished import steps_left
 from runbooks.escalation.services import stop_escalations
 from runbooks.models import Alert, AlertEvent, Page
 from runbooks.paging.notices import queue_notices_of
@@ -115,7 +117,7 @@ def close_alerts(
     channel: Channel = Channel.BROWSER,
     seen_revisions: Mapping[int, int] = _NOT_SAID,
 ) -> BulkOutcome:
-    """T11: close many alerts as `close_alert` closes one; what fires needs the reason.
+    """T11: close many alerts as `close_alert` closes one, with a reason where that needs one.
 
     What is closed already, what changed in a way that matters since the revision somebody saw of
     it and what `by` may not act on is left and told. Raises TooManyAlerts, TextRefused.
@@ -123,9 +125,13 @@ def close_alerts(
     reason = readable_reason(reason)
     actor = Actor(user=by, channel=channel, client_action_id=client_action_id)
 
+    left = {} if reason else steps_left(alert_ids=alert_ids[:MOST_ALERTS], now=now)
+
     def refusal_of(alert: Alert) -> AlertError | None:
         if alert.response == Response.CLOSED:
             return AlertClosed(alert)
+        if alert.pk in left:
+            return StepsUndone(alert, left[alert.pk])
         lacks_reason = alert.condition == Condition.FIRING and not reason
         return CloseReasonMissing(alert) if lacks_reason else None
 

@@ -69,6 +69,18 @@ class CloseReasonMissing(AlertError):
         )
 
 
+class StepsUndone(AlertError):
+    """The alert's run has mandatory steps left; closing the alert needs a reason."""
+
+    code = "steps_undone"
+
+    def __init__(self, alert: Alert, steps: str) -> None:
+        super().__init__(
+            f"A-{alert.pk} has mandatory steps left: {steps}. Finish the run, or say in a few "
+            "words why it is closed all the same."
+        )
+
+
 class TextRefused(AlertError):
     """A comment, a reason or an action's id that is empty or too long."""
 

@@ -29,8 +29,15 @@ from runbooks.alerts.actions import (
     refuse_stale,
     write_action,
 )
-from runbooks.alerts.errors import AlertNotTaken, AlertNotWaiting, CloseReasonMissing, TextRefused
+from runbooks.alerts.errors import (
+    AlertNotTaken,
+    AlertNotWaiting,
+    CloseReasonMissing,
+    StepsUndone,
+    TextRefused,
+)
 from runbooks.alerts.handing import escalate_alert, hand_over_alert, pass_on_alert
+from runbooks.alerts.unfinished import steps_left
 from runbooks.escalation.services import resume_escalation, stop_escalation
 from runbooks.models import Alert
 from runbooks.paging.timeline import CHANGES_BEFORE_THE_END, LONGEST_SENTENCE
@@ -156,9 +163,9 @@ def close_alert(
     client_action_id: str | None = None,
     seen_revision: int | None = None,
 ) -> None:
-    """T8: close the alert for good; while its condition fires, only with a reason.
+    """T8: close the alert for good; while it fires or its run has steps left, only with a reason.
 
-    Raises CloseReasonMissing, TextRefused, AlertMoved, AlertClosed.
+    Raises StepsUndone, CloseReasonMissing, TextRefused, AlertMoved, AlertClosed.
     """
     actor = Actor(by, owner, channel, client_action_id)
     current = locked(alert, actor)
@@ -167,9 +174,18 @@ def close_alert(
     refuse_closed(current)
     refuse_stale(current, actor, seen_revision=seen_revision, matters=CHANGES_BEFORE_THE_END)
     reason = readable_reason(reason)
-    if not reason and current.condition == Alert.Condition.FIRING:
-        raise CloseReasonMissing(current)
+    if not reason:
+        _refuse_unfinished(current, now)
     lifecycle.end(alert=current, reason=reason, now=now, actor=actor)
+
+
+def _refuse_unfinished(alert: Alert, now: datetime) -> None:
+    """Raise what needs a reason: steps that are left, which says more, or a firing condition."""
+    left = steps_left(alert_ids=[alert.pk], now=now)
+    if alert.pk in left:
+        raise StepsUndone(alert, left[alert.pk])
+    if alert.condition == Alert.Condition.FIRING:
+        raise CloseReasonMissing(alert)
 
 
 @transaction.atomic

@@ -16,6 +16,8 @@ class RunToken(models.Model):
     #: The first characters, for people to tell tokens apart.
     prefix = models.CharField(max_length=12)
     token_hash = models.CharField(max_length=64, unique=True)
+    #: For a claim, the hash of its code: no key itself, it makes one for the first device.
+    claim_hash = models.CharField(max_length=64, unique=True, null=True, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )

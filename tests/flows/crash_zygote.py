@@ -47,11 +47,18 @@ POINTS: dict[str, tuple[str, str, str]] = {
     "page recorded and committed": ("runbooks.paging.services", "record_deliveries", "after"),
     "acknowledged, not committed": ("runbooks.alerts.services", "stop_escalation", "before"),
 }
+#: The same for the steps of runs that the engine verifies.
+RUN_POINTS: dict[str, tuple[str, str, str]] = {
+    "job claimed, not looked at": ("runbooks.runs.verify", "claim_job", "after"),
+    "job looked at, not recorded": ("runbooks.runs.verify", "record_look", "before"),
+    "job recorded, not committed": ("runbooks.runs.verify", "settle", "after"),
+    "job recorded and committed": ("runbooks.runs.verify", "record_look", "after"),
+}
 
 
 def signal_at(point: str, number: int) -> None:
     """Make this process send itself a signal when it comes to `point`: SIGKILL or SIGSTOP."""
-    module_name, name, side = POINTS[point]
+    module_name, name, side = (POINTS | RUN_POINTS)[point]
     module = importlib.import_module(module_name)
     reached: Callable[..., Any] = getattr(module, name)
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.noc.charts import STROKES, Frame, LimitLine, Mark, Trace, figure_of
-from fleet.noc.readouts import TABLE_ROWS, read_out, spell, table_of
-from telemetry.metrics import CATALOGUE
+from fleet.noc.readouts import TABLE_ROWS, read_out, table_of
+from telemetry.metrics import CATALOGUE, spell
 
 T0 = 1_893_499_200.0
 TEMPERATURE = CATALOGUE["hw.temperature"]

@@ -8,9 +8,9 @@ import pytest
 from django.http import Http404
 from django.urls import reverse
 
-from fleet.noc.markdown import Markdown
 from fleet.noc.runbook_board import bounds_in_words, runbook_page, runbook_view
 from runbooks.library.document import RunbookStep
+from runbooks.library.markdown import Markdown
 from runbooks.library.services import publish_builtin_library
 from runbooks.models import RunbookVersion
 from tests.factories import NOON, make_user

@@ -112,6 +112,8 @@ def test_the_deciding_lane_takes_its_stages_in_the_order_that_pages_nobody_needl
         "settle",
         "fail over",
         "escalate",
+        "verify steps",
+        "end waits",
         "watch auditor",
         "beat of sweep.decide",
     ]

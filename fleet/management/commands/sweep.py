@@ -36,6 +36,7 @@ from runbooks.heartbeats.services import check_heartbeats
 from runbooks.paging.announcements import deliver_announcements
 from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
+from runbooks.runs.verify import end_waits, verify_due_steps
 from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
@@ -144,6 +145,9 @@ def deciding_stages() -> list[Stage]:
         Stage("settle", lambda now: settle_flapping(now=now, limit=MOST), MOST),
         Stage("fail over", lambda now: fail_over_queued(now=now, limit=MOST), MOST),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
+        # After what pages: nobody waits for a page while readings are read.
+        Stage("verify steps", lambda now: verify_due_steps(now=now, limit=MOST), MOST),
+        Stage("end waits", lambda now: end_waits(now=now)),
         Stage("watch auditor", lambda now: watch_auditor(now=now)),
         _beat(Part.DECIDE),
     ]

@@ -15,7 +15,7 @@ CREATE TABLE fleet_enginemodule (
 );
 INSERT INTO fleet_enginemodule VALUES
     ('detection', 1), ('heartbeats', 1), ('intake', 1), ('suppression', 1),
-    ('response', 1), ('escalation', 1), ('delivery', 1), ('audit', 1);
+    ('response', 1), ('escalation', 1), ('delivery', 1), ('audit', 1), ('runs', 1);
 
 CREATE FUNCTION engine_version(module text) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -48,6 +48,7 @@ NAMES = [
     "escalation",
     "delivery",
     "audit",
+    "runs",
 ]
 
 

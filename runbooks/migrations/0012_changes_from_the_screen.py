@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runbooks", "0004_working_means_tested"),
+        ("runbooks", "0011_announcements"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [

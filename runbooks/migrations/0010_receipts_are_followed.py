@@ -7,8 +7,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fleet", "0030_engine_modules"),
-        ("runbooks", "0004_working_means_tested"),
+        ("fleet", "0005_engine_modules"),
+        ("runbooks", "0009_rotations_keep_what_was"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runbooks", "0021_who_closed_without_an_account"),
+        ("runbooks", "0008_who_closed_without_an_account"),
     ]
     operations = [
         migrations.RemoveConstraint(

@@ -10,8 +10,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fleet", "0030_engine_modules"),
-        ("runbooks", "0030_receipts_are_followed"),
+        ("fleet", "0005_engine_modules"),
+        ("runbooks", "0010_receipts_are_followed"),
     ]
 
     operations = [

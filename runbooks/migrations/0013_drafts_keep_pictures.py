@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runbooks", "0006_logs_of_runs_only_grow"),
+        ("runbooks", "0012_changes_from_the_screen"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("fleet", "0004_escalation_oncall_and_overlays"),
-        ("runbooks", "0020_waits_for_hours"),
+        ("runbooks", "0007_waits_for_hours"),
     ]
     operations = [
         migrations.AddField(

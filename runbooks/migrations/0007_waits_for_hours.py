@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("runbooks", "0004_working_means_tested"),
+        ("runbooks", "0006_logs_of_runs_only_grow"),
     ]
     operations = [
         migrations.AddField(

@@ -1,0 +1,312 @@
+"""Where a run stands: its steps and its log in, an outcome for each step out. Pure.
+
+`static/js/run/progress.js` says the same on a tablet; `tests/vectors/run_progress.json` holds both
+to it. What is entered is never changed, so the answer rests on the set of entries alone: entries
+of several devices may arrive in any order, and one that arrives twice counts once. Only decisions
+that are made in sight of the whole log (approvals, verifications, the lead's choices) take their
+order from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbooks.library.document import RunbookStep
+
+#: Outcomes that leave a mandatory step undone.
+_UNDONE = ("open", "waiting", "disputed", "cannot")
+#: What people and engines say of a step, and the outcome that is.
+_VOTES: Mapping[str, str] = {
+    "step_done": "done",
+    "step_cannot": "cannot",
+    "step_skipped": "skipped",
+    "verified": "done",
+}
+#: What was entered that must be alike for two entries to agree, by kind of step.
+_COMPARED: Mapping[str, tuple[str, ...]] = {
+    "reading": ("value", "unit"),
+    "check": ("is_as_expected",),
+    "choice": ("choice",),
+    "branch": ("choice",),
+    "scan": ("code",),
+}
+
+#: A verification is the engine's work: nobody is waited for.
+_STATES: Mapping[str, str] = {
+    "approval": "waiting_approval",
+    "timer": "waiting_timer",
+    "person": "waiting_human",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of a run's log, as far as it decides anything.
+
+    `person` is an id or, for somebody without an account, a name; `id` is None while only the
+    device has it. `skew` is how far the device's clock was ahead, in seconds.
+    """
+
+    kind: str
+    step: str = ""
+    id: int | None = None
+    device: str = ""
+    count: int | None = None
+    person: str = ""
+    is_engine: bool = False
+    skew: float | None = None
+    input: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What another entry may call this one."""
+        by_id = () if self.id is None else (str(self.id),)
+        by_count = () if self.count is None else (f"{self.device}:{self.count}",)
+        return by_id + by_count
+
+    @property
+    def writer(self) -> tuple[str, str]:
+        """Who wrote it where; the last entry of a writer is what they say."""
+        return ("engine", "") if self.is_engine else (self.person, self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """Where one step stands.
+
+    `outcome` is open, done, cannot, skipped, waiting, disputed or passed (a branch went round it).
+    `waits_for` is approval, timer or verify; `until` the end of a wait, past or to come. `answer`
+    is the last word of an approval or a verification that did not go well: refused, verify_failed
+    or outcome_unknown. `counts` is the entry that stands for the step, `said` what each writer
+    says, by writer. `is_outside` marks a reading beyond its bounds.
+    """
+
+    id: str
+    outcome: str = "open"
+    waits_for: str = ""
+    until: datetime | None = None
+    answer: str = ""
+    counts: LogEntry | None = None
+    said: tuple[LogEntry, ...] = ()
+    is_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands.
+
+    `state` is one of the run's states that are not ends. `current` is the first step that is open
+    or waits, empty when none does; `waits_for` adds person: somebody has to decide. `undone` are
+    the mandatory steps that are neither done nor skipped, `unable` those of them that somebody
+    says cannot be done, `disputed` all steps of which different things are said.
+    """
+
+    steps: tuple[StepProgress, ...]
+    state: str
+    current: str
+    waits_for: str
+    until: datetime | None
+    undone: tuple[str, ...]
+    unable: tuple[str, ...]
+    disputed: tuple[str, ...]
+
+
+def progress_of(
+    steps: Sequence[RunbookStep], entries: Iterable[LogEntry], *, now: datetime
+) -> Progress:
+    """Return where a run of these steps stands with these entries, in the log's order, at `now`."""
+    log = _standing(entries)
+    by_step: dict[str, list[LogEntry]] = {}
+    for entry in log:
+        by_step.setdefault(entry.step, []).append(entry)
+    found = [_step(step, by_step.get(step.id, []), now) for step in steps]
+    found = _pass_over(steps, found)
+    has_begun = any(entry.step for entry in log)
+    return _summary(steps, found, has_begun=has_begun)
+
+
+def is_outside(step: RunbookStep, value: object) -> bool:
+    """Tell whether a number lies beyond the step's bounds, which are inclusive."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    is_low = step.minimum is not None and value < step.minimum
+    return is_low or (step.maximum is not None and value > step.maximum)
+
+
+def _standing(entries: Iterable[LogEntry]) -> list[LogEntry]:
+    """Leave out what came twice and what was taken back."""
+    log: list[LogEntry] = []
+    seen: set[tuple[str, int]] = set()
+    for entry in entries:
+        if entry.count is not None:
+            if (entry.device, entry.count) in seen:
+                continue
+            seen.add((entry.device, entry.count))
+        log.append(entry)
+    takers: dict[str, list[LogEntry]] = {}
+    for entry in log:
+        if entry.kind == "taken_back":
+            takers.setdefault(str(entry.input.get("entry", "")), []).append(entry)
+    return [entry for entry in log if not _is_taken_back(entry, takers)]
+
+
+def _is_taken_back(entry: LogEntry, takers: Mapping[str, Sequence[LogEntry]]) -> bool:
+    """Tell whether its writer took it back: the same person, or the same device."""
+    if entry.is_engine or entry.kind == "taken_back":
+        return False
+    return any(
+        (taker.person and taker.person == entry.person)
+        or (taker.device and taker.device == entry.device)
+        for name in entry.names
+        for taker in takers.get(name, ())
+    )
+
+
+def _step(step: RunbookStep, log: Sequence[LogEntry], now: datetime) -> StepProgress:
+    if step.kind == "approval":
+        return _approval(step, log)
+    said = tuple(_last_words(step, log))
+    if said:
+        return _settled(step, said, log)
+    if step.kind == "wait":
+        return _timer(step, log, now)
+    if step.kind == "verify":
+        return _verification(step, log)
+    return StepProgress(step.id)
+
+
+def _last_words(step: RunbookStep, log: Sequence[LogEntry]) -> list[LogEntry]:
+    """Return what each writer says of the step, by writer."""
+    last: dict[tuple[str, str], tuple[tuple[int, int], LogEntry]] = {}
+    for place, entry in enumerate(log):
+        if entry.kind not in _VOTES:
+            continue
+        # A device's own count, not the order of arrival; what people took in by hand comes last.
+        rank = (0, entry.count) if entry.count is not None else (1, place)
+        before = last.get(entry.writer)
+        if before is None or rank > before[0]:
+            last[entry.writer] = (rank, entry)
+    return [last[writer][1] for writer in sorted(last)]
+
+
+def _settled(
+    step: RunbookStep, said: tuple[LogEntry, ...], log: Sequence[LogEntry]
+) -> StepProgress:
+    counts = _chosen(said, log)
+    if counts is None:
+        words = [_said(step, entry) for entry in said]
+        if any(word != words[0] for word in words):
+            return StepProgress(step.id, "disputed", said=said)
+        counts = said[0]
+    outcome = _VOTES[counts.kind]
+    outside = outcome == "done" and is_outside(step, counts.input.get("value"))
+    return StepProgress(step.id, outcome, counts=counts, said=said, is_outside=outside)
+
+
+def _chosen(said: Sequence[LogEntry], log: Sequence[LogEntry]) -> LogEntry | None:
+    """Return the entry the lead chose last, while it is still what its writer says."""
+    choices = [str(entry.input.get("entry", "")) for entry in log if entry.kind == "counted"]
+    if not choices:
+        return None
+    return next((entry for entry in said if choices[-1] in entry.names), None)
+
+
+def _said(step: RunbookStep, entry: LogEntry) -> list[object]:
+    outcome = _VOTES[entry.kind]
+    keys = _COMPARED.get(step.kind, ()) if outcome == "done" else ()
+    return [outcome, *(entry.input.get(key) for key in keys)]
+
+
+def _timer(step: RunbookStep, log: Sequence[LogEntry], now: datetime) -> StepProgress:
+    ends = [_end_of(entry) for entry in log if entry.kind == "timer_started"]
+    known = [end for end in ends if end is not None]
+    if not known:
+        return StepProgress(step.id)
+    # The latest of several: who started it again wants it to last.
+    until = max(known)
+    if now < until:
+        return StepProgress(step.id, "waiting", "timer", until)
+    return StepProgress(step.id, until=until)
+
+
+def _end_of(entry: LogEntry) -> datetime | None:
+    """Return the end of a wait by the server's clock; None where it is no moment."""
+    try:
+        until = datetime.fromisoformat(str(entry.input.get("until", "")))
+    except ValueError:
+        return None
+    return until - timedelta(seconds=entry.skew or 0) if until.tzinfo else None
+
+
+def _approval(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:
+    """An approval is asked for by one and given by another; the last answer counts."""
+    askers = {entry.person for entry in log if entry.kind == "approval_asked"}
+    skipped = tuple(e for e in _last_words(step, log) if e.kind != "step_done")
+    last: LogEntry | None = None
+    for entry in log:
+        is_answer = entry.kind in ("approved", "refused") and entry.person not in askers
+        if entry.kind == "approval_asked" or (is_answer and askers):
+            last = entry
+    if last is not None and last.kind == "approved":
+        return StepProgress(step.id, "done", counts=last, said=(last, *skipped))
+    if skipped:
+        return _settled(step, skipped, log)
+    if last is None:
+        return StepProgress(step.id)
+    if last.kind == "refused":
+        return StepProgress(step.id, answer="refused")
+    return StepProgress(step.id, "waiting", "approval")
+
+
+def _verification(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:
+    kinds = ("verify_asked", "verify_failed", "outcome_unknown")
+    last = next((entry.kind for entry in reversed(log) if entry.kind in kinds), "")
+    if last == "verify_asked":
+        return StepProgress(step.id, "waiting", "verify")
+    return StepProgress(step.id, answer=last)
+
+
+def _pass_over(steps: Sequence[RunbookStep], found: Sequence[StepProgress]) -> list[StepProgress]:
+    """Go round the steps between a branch and where its chosen option leads."""
+    places = {step.id: place for place, step in enumerate(steps)}
+    passed: list[StepProgress] = []
+    resume = 0
+    for place, (step, progress) in enumerate(zip(steps, found, strict=True)):
+        if place < resume and progress.outcome in ("open", "waiting"):
+            passed.append(StepProgress(step.id, "passed"))
+            continue
+        passed.append(progress)
+        if progress.outcome == "done" and progress.counts is not None:
+            choice = progress.counts.input.get("choice")
+            goto = next((o.goto for o in step.options if o.label == choice), "")
+            resume = max(resume, places.get(goto, 0))
+    return passed
+
+
+def _summary(
+    steps: Sequence[RunbookStep], found: Sequence[StepProgress], *, has_begun: bool
+) -> Progress:
+    current = next((s for s in found if s.outcome in ("open", "waiting")), None)
+    disputed = tuple(s.id for s in found if s.outcome == "disputed")
+    mandatory = {step.id for step in steps if step.is_mandatory}
+    undone = tuple(s.id for s in found if s.id in mandatory and s.outcome in _UNDONE)
+    unable = tuple(s.id for s in found if s.id in mandatory and s.outcome == "cannot")
+    waits_for = ""
+    if current is not None:
+        waits_for = current.waits_for or ("person" if current.answer else "")
+    elif disputed:
+        waits_for = "person"
+    state = _STATES.get(waits_for, "in_progress") if has_begun else "created"
+    return Progress(
+        steps=tuple(found),
+        state=state,
+        current=current.id if current else "",
+        waits_for=waits_for,
+        until=current.until if current else None,
+        undone=undone,
+        unable=unable,
+        disputed=disputed,
+    )

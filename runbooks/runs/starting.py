@@ -1,0 +1,156 @@
+"""Make runs: from an alert, with its pinned edition, or at a site with a chosen runbook."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from fleet.access import Action, may
+from fleet.models import Node, Site
+from runbooks.models import Alert, Run, RunbookVersion
+from runbooks.runs.errors import RunError
+from runbooks.runs.log import Channel, Kind, Writer, change, name_of, open_run, tell, write
+from runbooks.runs.selectors import languages_of
+from runbooks.runs.values import Values, values_for_alert, values_for_site
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def start_run_for_alert(
+    *,
+    alert: Alert,
+    by: User,
+    now: datetime,
+    language: str = "",
+    assigned_to: User | None = None,
+    channel: Channel = Channel.BROWSER,
+) -> Run:
+    """Start a run of the edition pinned to the alert; the one under way where there is one.
+
+    Raises RunError: alert_closed, cannot_run.
+    """
+    current = (
+        Alert.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("site__owner", "node", "runbook_version__runbook")
+        .get(pk=alert.pk)
+    )
+    under_way = current.runs.exclude(state__in=Run.ENDED).order_by("pk").first()
+    if under_way is not None:
+        return under_way
+    if current.response == Alert.Response.CLOSED:
+        raise RunError(
+            "alert_closed",
+            f"A-{alert.pk} is closed. Start the runbook from the page of {current.site} instead.",
+        )
+    run = _make(
+        site=current.site,
+        node=current.node,
+        alert=current,
+        version=current.runbook_version,
+        values=values_for_alert(current),
+        language=language,
+        by=by,
+        channel=channel,
+        now=now,
+    )
+    if assigned_to is not None:
+        dispatch_run(run=run, to=assigned_to, by=by, now=now, channel=channel)
+    return run
+
+
+@transaction.atomic
+def start_run_at_site(
+    *,
+    site: Site,
+    version: RunbookVersion,
+    by: User,
+    now: datetime,
+    node: Node | None = None,
+    language: str = "",
+    assigned_to: User | None = None,
+    channel: Channel = Channel.BROWSER,
+) -> Run:
+    """Start a run of a runbook somebody chose, of the site or of one of its nodes.
+
+    Raises RunError: edition_withdrawn, node_elsewhere, cannot_run.
+    """
+    if hasattr(version, "withdrawal"):
+        raise RunError(
+            "edition_withdrawn",
+            f"{version} was withdrawn: {version.withdrawal.reason} Choose another edition.",
+        )
+    if node is not None and node.site_id != site.pk:
+        raise RunError("node_elsewhere", f"{node} is not at {site}; choose one of its nodes.")
+    run = _make(
+        site=site,
+        node=node,
+        alert=None,
+        version=version,
+        values=values_for_site(site, node),
+        language=language,
+        by=by,
+        channel=channel,
+        now=now,
+    )
+    if assigned_to is not None:
+        dispatch_run(run=run, to=assigned_to, by=by, now=now, channel=channel)
+    return run
+
+
+@transaction.atomic
+def dispatch_run(
+    *, run: Run, to: User | None, by: User, now: datetime, channel: Channel = Channel.BROWSER
+) -> None:
+    """Send somebody to do the run, None for whoever takes its claim. Raises RunError."""
+    current = open_run(run)
+    if to is not None and not may(to, Action.RUN, current.site):
+        raise cannot_run(to, current.site)
+    change(current, assigned_to=to)
+    said = {"to": name_of(to), "to_id": to.pk} if to is not None else {"to": "", "to_id": None}
+    write(current, Kind.DISPATCHED, Writer.person(by, channel), now=now, input=said)
+    run.assigned_to = to
+    logger.info("run.dispatched", extra={"run_id": run.pk, "to_id": to.pk if to else None})
+
+
+def cannot_run(user: User, site: Site) -> RunError:
+    """The person may not work at the site."""
+    return RunError(
+        "cannot_run",
+        f"{name_of(user)} may not follow runbooks at {site}. Choose somebody else, or give them a "
+        "role there.",
+    )
+
+
+def _make(
+    *,
+    site: Site,
+    node: Node | None,
+    alert: Alert | None,
+    version: RunbookVersion,
+    values: Values,
+    language: str,
+    by: User,
+    channel: Channel,
+    now: datetime,
+) -> Run:
+    languages = languages_of(version)
+    run = Run.objects.create(
+        site=site,
+        node=node,
+        alert=alert,
+        runbook_version=version,
+        language=language if language in languages else languages[0],
+        values=values,
+        lead=by,
+        started_by=by,
+        created_at=now,
+    )
+    said = {"edition": version.number, "alert": alert.pk if alert else None}
+    write(run, Kind.CREATED, Writer.person(by, channel), now=now, input=said)
+    tell(run)
+    logger.info("run.created", extra={"run_id": run.pk, "site": site.slug})
+    return run

@@ -134,7 +134,7 @@ def test_the_builtin_library_answers_every_kind_of_finding() -> None:
     answers = {kind: matched(kind) for kind in Finding.Kind.values}
     assert answers["thermal.envelope"] == "thermal-alarm"
     assert answers["node.silent"] == "silent-node"
-    assert answers["disk.full"] == "generic"
+    assert answers["disk.full"] == "disk-full"
 
 
 def test_the_builtin_library_is_published_once() -> None:

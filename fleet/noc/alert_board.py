@@ -14,6 +14,7 @@ from fleet.noc.alert_overlays import Choices, Hold, Storm, choices_for, holds_of
 from fleet.noc.alert_proof import Proof, proof_of
 from fleet.noc.alert_words import facts_of, since_words
 from fleet.noc.chart_cards import Span
+from fleet.noc.run_alert_board import AlertRuns, alert_runs
 from fleet.noc.runbook_board import RunbookView, runbook_view
 from runbooks.alerts.selectors import alerts_visible_to, timeline_of
 from runbooks.escalation.services import UpcomingStep, upcoming_steps
@@ -66,6 +67,7 @@ class AlertBoard:
     beside: list[Alert]
     runbook: RunbookView | None
     newer: RunbookVersion | None
+    runs: AlertRuns
 
     @property
     def where(self) -> str:
@@ -90,6 +92,15 @@ class AlertBoard:
         """Whether somebody has it."""
         return self.alert.response == Alert.Response.ACKNOWLEDGED
 
+    @property
+    def main_act(self) -> str:
+        """The one dark button: acknowledge, close what is over, else go on with the run."""
+        if self.is_waiting and self.can_respond:
+            return "acknowledge"
+        if self.is_held and self.alert.condition == Alert.Condition.CLEARED and self.can_respond:
+            return "close"
+        return "run"
+
 
 def alert_board(
     *, user: AnyUser, alert: Alert, now: datetime, with_runbook: bool = True
@@ -98,13 +109,15 @@ def alert_board(
 
     Without its runbook for a fragment: that part is pinned and never changes on the page.
     """
-    proof = proof_of(alert=alert, now=now)
+    runs = alert_runs(user=user, alert=alert, now=now)
+    proof = proof_of(alert=alert, now=now, done=runs.done)
     version = alert.runbook_version
     view = None
     if with_runbook:
         today = now.date()
         view = runbook_view(version, today=today, values=values_for_alert(alert))
-    newest = version.runbook.versions.order_by("-number").only("number", "runbook_id").first()
+    usable = version.runbook.versions.filter(withdrawal=None)
+    newest = usable.order_by("-number").only("number", "runbook_id").first()
     can_respond = may(user, Action.RESPOND, alert.site)
     return AlertBoard(
         alert=alert,
@@ -123,6 +136,7 @@ def alert_board(
         beside=_beside(user, alert),
         runbook=view,
         newer=newest if newest and newest.number > version.number else None,
+        runs=runs,
     )
 
 

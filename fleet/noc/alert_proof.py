@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,8 +10,9 @@ from typing import Final
 from fleet.models import Node
 from fleet.noc.alert_words import limit_words
 from fleet.noc.chart_cards import ChartCard, Source, Span, chart_card
-from fleet.noc.charts import LimitLine, Mark
+from fleet.noc.charts import LATE, LimitLine, Mark
 from fleet.noc.contents import Content, contents_of
+from fleet.noc.run_line_board import DoneStep
 from runbooks.models import Alert
 from runbooks.runs.values import STATE_METRICS, metric_of
 from telemetry import selectors
@@ -23,6 +25,8 @@ _BEFORE: Final = timedelta(hours=1)
 _AFTER: Final = timedelta(minutes=30)
 #: Words of two marks nearer than this share of the chart would lie on each other.
 _APART: Final = 0.14
+#: The width of a letter as a share of a narrow chart's.
+_LETTER: Final = 0.01
 _SILENCE: Final = (Finding.Kind.SITE_DARK, Finding.Kind.NODE_SILENT)
 _CONTENT: Final = (
     Finding.Kind.CONFIG_DRIFT,
@@ -52,17 +56,20 @@ class Proof:
     boots: list[BootRecord] = field(default_factory=list)
 
 
-def proof_of(*, alert: Alert, now: datetime) -> Proof:
-    """Return what is known about the alert's trouble, by its kind."""
+def proof_of(*, alert: Alert, now: datetime, done: Sequence[DoneStep] = ()) -> Proof:
+    """Return what is known about the alert's trouble, by its kind.
+
+    `done` are the steps of its runs that were done: marks on the chart.
+    """
     span = span_of(alert, now)
     if alert.kind in _SILENCE:
         return Proof(span, contacts=_contacts(alert, now))
     if alert.kind in _CONTENT:
-        return Proof(span, chart=_chart(alert, span), contents=_contents(alert))
+        return Proof(span, chart=_chart(alert, span, done), contents=_contents(alert))
     if alert.kind == Finding.Kind.NODE_REBOOT and alert.node:
         boots = BootRecord.objects.filter(node=alert.node).order_by("-reported_at")
         return Proof(span, boots=list(boots[:_SHOWN_BOOTS]))
-    return Proof(span, chart=_chart(alert, span))
+    return Proof(span, chart=_chart(alert, span, done))
 
 
 def span_of(alert: Alert, now: datetime) -> Span:
@@ -80,7 +87,7 @@ def span_of(alert: Alert, now: datetime) -> Span:
     return Span(since, until, alert.site.time_zone, now)
 
 
-def _chart(alert: Alert, span: Span) -> ChartCard | None:
+def _chart(alert: Alert, span: Span, done: Sequence[DoneStep]) -> ChartCard | None:
     metric, node = metric_of(alert), alert.node
     if metric is None or node is None:
         return None
@@ -98,7 +105,7 @@ def _chart(alert: Alert, span: Span) -> ChartCard | None:
         span=span,
         height=260,
         limits=limits,
-        marks=_marks(alert, span),
+        marks=[*_marks(alert, span), *_step_marks(alert, span, done)],
     )
 
 
@@ -117,6 +124,54 @@ def _marks(alert: Alert, span: Span) -> list[Mark]:
         if all(abs(mark.at - other.at) > _APART * span.seconds for other in marks):
             marks.append(mark)
     return marks
+
+
+def _step_marks(alert: Alert, span: Span, done: Sequence[DoneStep]) -> list[Mark]:
+    """Return the steps done as marks, those near each other as one, with its words at the last.
+
+    Where the words would lie on others the line alone is drawn.
+    """
+    taken = [_extent(mark, span) for mark in _marks(alert, span)]
+    marks: list[Mark] = []
+    for group in _near(sorted(done, key=lambda step: (step.at, step.number)), span):
+        at = group[-1].at
+        words = _step_words([step.number for step in group])
+        mark = Mark(at.timestamp(), f"{words} done {span.local(at):%H:%M}")
+        start, end = _extent(mark, span)
+        if any(start < other_end and other_start < end for other_start, other_end in taken):
+            mark = Mark(mark.at, "")
+        else:
+            taken.append((start, end))
+        marks.append(mark)
+    return marks
+
+
+def _near(done: Sequence[DoneStep], span: Span) -> list[list[DoneStep]]:
+    groups: list[list[DoneStep]] = []
+    for step in done:
+        since = (step.at - groups[-1][0].at).total_seconds() if groups else span.seconds
+        if since <= _APART * span.seconds:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _extent(mark: Mark, span: Span) -> tuple[float, float]:
+    """Return from where to where a mark's words reach, as shares of the chart's width."""
+    at = (mark.at - span.since.timestamp()) / span.seconds
+    width = len(mark.text) * _LETTER
+    return (at - width, at) if at > LATE else (at, at + width)
+
+
+def _step_words(numbers: Sequence[int]) -> str:
+    """Return `step 4`, `steps 1 to 4`, `3 steps`."""
+    if len(numbers) == 1:
+        return f"step {numbers[0]}"
+    first, last = min(numbers), max(numbers)
+    if last - first + 1 == len(set(numbers)) == len(numbers):
+        return f"steps {first} to {last}"
+    return f"{len(numbers)} steps"
 
 
 def _contacts(alert: Alert, now: datetime) -> list[Contact]:

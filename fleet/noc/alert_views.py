@@ -18,9 +18,10 @@ from fleet.noc.live_pages import live_page
 from fleet.noc.queue_board import queue_row
 from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts import services
-from runbooks.alerts.errors import AlertError, CloseReasonMissing, TextRefused
+from runbooks.alerts.errors import AlertError, CloseReasonMissing, StepsUndone, TextRefused
 from runbooks.alerts.selectors import alert_for
 from runbooks.models import Alert
+from runbooks.runs.errors import RunError
 from runbooks.suppression.errors import SuppressionError
 
 _NOT_ALLOWED = (
@@ -34,7 +35,7 @@ _TYPED = ("reason", "text", "shelf_reason")
 @require_GET
 def alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     """The alert page, or its changing part where the page asks for it."""
-    return _show(request, alert_for(request.user, alert_id), timezone.now())
+    return show_alert(request, alert_for(request.user, alert_id))
 
 
 @live_page
@@ -84,7 +85,7 @@ def act_on_alert(
     now = timezone.now()
     subject = alert_for(request.user, alert_id)
     if not may(request.user, Action.RESPOND, subject.site):
-        return _show(request, subject, now, fault=_NOT_ALLOWED, status=403)
+        return show_alert(request, subject, fault=_NOT_ALLOWED, status=403)
     fault, status = refusal, 422 if refusal else 200
     if service is not None:
         fault, status = _attempt(service, request, subject, now, said)
@@ -92,7 +93,9 @@ def act_on_alert(
         is_from_queue = request.POST.get("from") == "queue"
         return redirect("noc:alerts") if is_from_queue else redirect("noc:alert", alert_id)
     # Read again: somebody else may have been faster, and that is what the page must show.
-    return _show(request, alert_for(request.user, alert_id), now, fault=fault, status=status)
+    subject = alert_for(request.user, alert_id)
+    field = "close" if service is services.close_alert and status == 422 else ""
+    return show_alert(request, subject, fault=fault, field=field, status=status)
 
 
 def _attempt(
@@ -111,18 +114,33 @@ def _attempt(
         service(alert=subject, by=request.user, now=now, client_action_id=action_id, **said)
     except SuppressionError as refusal:
         return refusal.sentence, 409 if refusal.code == "alert_moved" else 422
-    except (CloseReasonMissing, TextRefused) as refusal:
+    except (CloseReasonMissing, StepsUndone, TextRefused) as refusal:
         return refusal.sentence, 422
     except AlertError as refusal:
         return refusal.sentence, 409
     return "", 200
 
 
-def _show(
-    request: HttpRequest, subject: Alert, now: datetime, *, fault: str = "", status: int = 200
+def show_alert(
+    request: HttpRequest,
+    subject: Alert,
+    *,
+    fault: str = "",
+    field: str = "",
+    status: int = 200,
+    run_refusal: RunError | None = None,
 ) -> HttpResponse:
+    """Show an alert as it stands, and why something was refused, of it or of its run.
+
+    `field` says beside which form the refusal stands; empty for all of them.
+    """
+    now = timezone.now()
     is_fragment = bool(request.htmx)  # type: ignore[attr-defined]  # set by the middleware
     context: dict[str, Any] = {"now": now, "fault": fault, "action_id": uuid4().hex}
+    context["field"] = field
+    if run_refusal is not None:
+        context |= {"run_fault": run_refusal.sentence}
+        status = 422 if run_refusal.code == "nobody_chosen" else 409
     if is_fragment and request.POST.get("from") == "queue":
         context["row"] = queue_row(user=request.user, alert=subject, now=now)
         return render(request, "noc/_alert_row.html", context, status=status)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import plotly.graph_objects as go  # type: ignore[import-untyped]  # plotly ships no types
@@ -46,9 +46,13 @@ class Trace:
     high: Floats
 
 
+#: From this share of the width on, a mark's words stand to the left of its line.
+LATE: Final = 0.8
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One moment worth a line: epoch seconds, and what to write beside it."""
+    """One moment worth a line: epoch seconds, and what to write beside it; empty: nothing."""
 
     at: float
     text: str
@@ -199,7 +203,7 @@ def _layout(traces: Sequence[Trace], frame: Frame) -> dict[str, Any]:
         "shapes": [_limit_shape(limit) for limit in frame.limits]
         + [_mark_shape(mark, frame) for mark in _inside(frame)],
         "annotations": [_limit_label(limit) for limit in frame.limits]
-        + [_mark_label(mark, frame) for mark in _inside(frame)],
+        + [_mark_label(mark, frame) for mark in _inside(frame) if mark.text],
     }
 
 
@@ -243,7 +247,7 @@ def _mark_shape(mark: Mark, frame: Frame) -> dict[str, Any]:
 
 def _mark_label(mark: Mark, frame: Frame) -> dict[str, Any]:
     # Near the right edge the words go to the left of their line, or they would be cut.
-    is_late = mark.at > frame.since + (frame.until - frame.since) * 0.8
+    is_late = mark.at > frame.since + (frame.until - frame.since) * LATE
     at = {"x": _moment(mark.at, frame), "y": 1, "yref": "paper", "yanchor": "bottom"}
     font = {"size": 12, "color": "var(--ink-2)"}
     side = "right" if is_late else "left"

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from runbooks.library.document import (
     CATEGORIES,
+    END,
     RunbookDocument,
     RunbookError,
     RunbookStep,
@@ -32,7 +33,30 @@ _KINDS: Final = {
     "confirm": "confirm",
     "escalate": "escalate",
     "verify": "verify against the readings",
+    "choice": "choose",
+    "branch": "choose the way",
+    "photo": "take a photo",
+    "scan": "scan a code",
+    "approval": "have it approved",
+    "wait": "wait",
+    "link": "follow another runbook",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a step, by the hash of its bytes, and what it shows in words."""
+
+    sha256: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptionView:
+    """One answer of a step; `leads_to` says where a branch goes, empty for a choice."""
+
+    label: str
+    leads_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +72,11 @@ class StepView:
     who: str
     is_mandatory: bool
     is_destructive: bool
+    warning: SafeString = SafeString("")
+    otherwise: SafeString = SafeString("")
+    options: tuple[OptionView, ...] = ()
+    picture: Picture | None = None
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +168,7 @@ def runbook_view(
         meaning=text.block(rest),
         impact=text.block(document.impact),
         safety=text.block(document.safety),
-        steps=tuple(_step(step, text) for step in document.steps),
+        steps=_steps(document, text),
         verify=text.block(document.verify),
         escalate=text.block(document.escalate),
     )
@@ -186,18 +215,55 @@ def _addresses() -> dict[str, str]:
     return {slug: reverse("noc:runbook", args=[slug]) for slug in slugs}
 
 
-def _step(step: RunbookStep, text: Markdown) -> StepView:
+def step_views(document: RunbookDocument, *, values: Values) -> tuple[StepView, ...]:
+    """Return the steps of a document with `values` in place of its variables; one query."""
+    return _steps(document, Markdown(values, _addresses()))
+
+
+def _steps(document: RunbookDocument, text: Markdown) -> tuple[StepView, ...]:
+    numbers = {step.id: step.number for step in document.steps}
+    media = dict(document.media)
+    return tuple(_step(step, text, numbers, media) for step in document.steps)
+
+
+def _step(
+    step: RunbookStep, text: Markdown, numbers: Mapping[str, int], media: Mapping[str, str]
+) -> StepView:
+    digest = media.get(step.picture)
     return StepView(
         number=step.number,
         title=text.line(step.title),
         body=text.block(step.body),
         expect=text.line(step.expect),
         bounds=bounds_in_words(step),
-        kind=_KINDS.get(step.kind, step.kind),
+        kind=_kind_words(step),
         who=_WHO.get(step.who, step.who),
         is_mandatory=step.is_mandatory,
         is_destructive=step.is_destructive,
+        warning=text.line(step.warning),
+        otherwise=text.line(step.otherwise),
+        options=tuple(
+            OptionView(option.label, _goto_words(option.goto, numbers)) for option in step.options
+        ),
+        picture=Picture(digest, step.picture_alt) if digest else None,
+        runbook=step.runbook,
     )
+
+
+def _kind_words(step: RunbookStep) -> str:
+    """Return `read and write down`, `have it approved by an engineer`, `wait 10 min`."""
+    words = _KINDS.get(step.kind, step.kind)
+    if step.approver:
+        return f"{words} by an {step.approver}"
+    if step.wait_seconds:
+        return f"{words} {step.wait_seconds / 60:,.6g} min"
+    return words
+
+
+def _goto_words(goto: str, numbers: Mapping[str, int]) -> str:
+    if not goto:
+        return ""
+    return "the end" if goto == END else f"step {numbers[goto]}" if goto in numbers else goto
 
 
 def bounds_in_words(step: RunbookStep) -> str:

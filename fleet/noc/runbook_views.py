@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
+from fleet.noc.media_answer import kept_image
 from fleet.noc.runbook_board import library_board, runbook_page
+from runbooks.library.media import media_for_page
 
 
 @require_GET
@@ -27,3 +29,10 @@ def runbook(request: HttpRequest, slug: str) -> HttpResponse:
     today = timezone.now().date()
     page = runbook_page(slug=slug, number=number, today=today)
     return render(request, "noc/runbook.html", {"page": page, "view": page.view, "is_whole": True})
+
+
+@require_safe
+def runbook_media(request: HttpRequest, sha256: str) -> HttpResponse:
+    """One picture of an edition, by the hash of its bytes."""
+    picture = media_for_page(sha256)
+    return kept_image(bytes(picture.data), picture.content_type)

@@ -57,7 +57,7 @@ _NAV = (
         "o",
         ("oncall", "schedule", "polic", "group", "heartbeat", "readiness", "contact", "deliver"),
     ),
-    ("Runbooks", "runbooks", "r", ("runbook",)),
+    ("Runbooks", "runbooks", "r", ("runbook", "run")),
 )
 
 

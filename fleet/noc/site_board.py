@@ -13,6 +13,7 @@ from fleet.noc.chart_cards import ChartCard, Source, Span, chart_card
 from fleet.noc.charts import MOST_TRACES
 from fleet.noc.contents import Item, contents_of, items_of
 from fleet.noc.people import names_behind, people_meant
+from fleet.noc.run_site_board import SiteRuns, site_runs
 from fleet.noc.tags import duration_words
 from runbooks.alerts.selectors import open_alerts_for
 from runbooks.escalation.plan import Step, read_steps
@@ -77,6 +78,7 @@ class SiteBoard:
     may_choose_policy: bool
     spurs: list[Site]
     hub: Site | None
+    runs: SiteRuns
 
     @property
     def headings(self) -> list[str]:
@@ -116,6 +118,7 @@ def site_board(*, user: AnyUser, site: Site, now: datetime) -> SiteBoard:
         may_choose_policy=may(user, Action.CHANGE, site),
         spurs=list(visible.filter(parent=site)),
         hub=visible.filter(pk=site.parent_id).first() if site.parent_id else None,
+        runs=site_runs(user=user, site=site, now=now),
     )
 
 

@@ -200,6 +200,7 @@ def at_key(mapping: Any, key: Any) -> Any:
     return mapping.get(key)
 
 
+register.filter("length_of_time", duration_words)
 register.filter("person_name", name_of)
 register.filter("status_words", status_words)
 register.filter("holder_name", holder_of)

@@ -9,6 +9,7 @@ from fleet.noc.urls_detail import urlpatterns as detail_urlpatterns
 from fleet.noc.urls_heartbeats import urlpatterns as heartbeats_urlpatterns
 from fleet.noc.urls_oncall import urlpatterns as oncall_urlpatterns
 from fleet.noc.urls_pages import urlpatterns as pages_urlpatterns
+from fleet.noc.urls_runs import urlpatterns as runs_urlpatterns
 from fleet.noc.urls_silences import urlpatterns as silences_urlpatterns
 
 app_name = "noc"
@@ -23,6 +24,7 @@ urlpatterns = [
     path("sw.js", browser_views.service_worker, name="service-worker"),
     path("demo/pager/", demo_views.demo_pager, name="demo-pager"),
     *detail_urlpatterns,
+    *runs_urlpatterns,
     *silences_urlpatterns,
     *pages_urlpatterns,
     *oncall_urlpatterns,

@@ -53,6 +53,11 @@ def version_for_page(slug: str, number: int | None = None) -> RunbookVersion:
     return version
 
 
+def newest_in_force(slug: str) -> RunbookVersion | None:
+    """Return the edition of a runbook that is in force; None without one."""
+    return newest_versions().select_related("runbook").filter(runbook__slug=slug).first()
+
+
 def document_of(version: RunbookVersion) -> RunbookDocument:
     """Return the edition's document; raises RunbookError for a form this program cannot read."""
     return document_from_json(version.document)

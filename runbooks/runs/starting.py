@@ -73,10 +73,13 @@ def start_run_at_site(
     language: str = "",
     assigned_to: User | None = None,
     channel: Channel = Channel.BROWSER,
+    seen_run: int | None = None,
 ) -> Run:
     """Start a run of a runbook somebody chose, of the site or of one of its nodes.
 
-    Raises RunError: edition_withdrawn, node_elsewhere, cannot_run.
+    `seen_run` is the newest run of the site that was on their screen, 0 for none: one of the same
+    runbook that was begun since is not begun twice. Raises RunError: edition_withdrawn,
+    node_elsewhere, cannot_run, run_begun.
     """
     if hasattr(version, "withdrawal"):
         raise RunError(
@@ -85,6 +88,8 @@ def start_run_at_site(
         )
     if node is not None and node.site_id != site.pk:
         raise RunError("node_elsewhere", f"{node} is not at {site}; choose one of its nodes.")
+    if seen_run is not None:
+        _refuse_second(site, version, seen_run)
     run = _make(
         site=site,
         node=node,
@@ -114,6 +119,20 @@ def dispatch_run(
     write(current, Kind.DISPATCHED, Writer.person(by, channel), now=now, input=said)
     run.assigned_to = to
     logger.info("run.dispatched", extra={"run_id": run.pk, "to_id": to.pk if to else None})
+
+
+def _refuse_second(site: Site, version: RunbookVersion, seen_run: int) -> None:
+    """Raise RunError when somebody began the runbook at the site a moment ago."""
+    # Two presses of one button wait for each other here.
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    newer = site.runs.filter(pk__gt=seen_run, runbook_version__runbook=version.runbook_id)
+    begun = newer.exclude(state__in=Run.ENDED).order_by("pk").first()
+    if begun is not None:
+        raise RunError(
+            "run_begun",
+            f"{name_of(begun.started_by)} began this runbook here a moment ago: R-{begun.pk}. Open "
+            "it, or start again if a second run is meant.",
+        )
 
 
 def cannot_run(user: User, site: Site) -> RunError:

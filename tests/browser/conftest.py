@@ -26,9 +26,17 @@ from tests.factories import make_user
 from tests.noc.fleet_world import make_fleet, make_incidents
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+HERE = Path(__file__).resolve().parent
 #: The base64url of 32 bytes: a key of the tests alone.
 VAPID_PRIVATE_KEY = "A" * 42 + "E"
 OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep this folder in one worker: its tests share one browser and one server."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="package")

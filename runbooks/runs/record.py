@@ -33,10 +33,11 @@ class Place:
 def place_of(run: Run, number: object, *, skew_seconds: float | None = None) -> Place:
     """Return the place of an entry that names an edition; RunError for one there never was."""
     own = run.runbook_version
-    found = own if own.number == number else None
-    if found is None and isinstance(number, int) and is_whole(number, 1, 2**31 - 1):
-        found = own.runbook.versions.filter(number=number).first()
-    if found is None or isinstance(number, bool):
+    found = None
+    if isinstance(number, int) and is_whole(number, 1, 2**31 - 1):
+        is_own = own.number == number
+        found = own if is_own else own.runbook.versions.filter(number=number).first()
+    if found is None:
         raise RunError("edition_unknown", f"{own.runbook} has no such edition; update the tablet.")
     return Place(found, document_of(found), skew_seconds)
 

@@ -277,14 +277,22 @@ ROUNDS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture
+def crew() -> tuple[Run, Any]:
+    """A run whose site, lead and edition the walks share, and hands for their devices."""
+    run = make_run()
+    return run, make_user(Membership.Role.REMOTE_HANDS, run.site)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROUNDS)
 def test_whatever_replies_are_lost_each_entry_is_in_exactly_one_place_once(
-    rounds: list[tuple[int, list[Any], bool]],
+    crew: tuple[Run, Any], rounds: list[tuple[int, list[Any], bool]]
 ) -> None:
     """A device forgets what the answer names; a lost answer makes it send all of it again."""
-    run = make_run()
-    devices = [Device(run), Device(run)]
+    before, hands = crew
+    run = make_run(site=before.site, by=before.lead, version=before.runbook_version)
+    devices = [Device(run, hands), Device(run, hands)]
     held: list[dict[int, Any]] = [{}, {}]
     written = 0
     for place, said, is_lost in [*rounds, (0, [], False), (1, [], False)]:

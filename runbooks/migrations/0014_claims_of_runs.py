@@ -6,14 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-<<<<<<< HEAD:runbooks/migrations/0014_claims_of_runs.py
-    dependencies = [
-        ("runbooks", "0013_drafts_keep_pictures"),
-    ]
-
-=======
-    dependencies = [("runbooks", "0006_logs_of_runs_only_grow")]
->>>>>>> runs:runbooks/migrations/0060_claims_of_runs.py
+    dependencies = [("runbooks", "0013_drafts_keep_pictures")]
     operations = [
         migrations.AddField(
             model_name="runtoken",

@@ -15,7 +15,7 @@ from runbooks.runs import jobs
 from runbooks.runs.batch import is_whole
 from runbooks.runs.checks import Draft, check_draft
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import Kind, Writer, write
+from runbooks.runs.log import Kind, Writer, name_of, write
 
 if TYPE_CHECKING:
     from runbooks.library.progress import Progress
@@ -99,7 +99,7 @@ def refuse_choice(run: Run, draft: Draft, writer: Writer) -> None:
     """Raise RunError unless the lead chooses an entry of the step."""
     is_lead = writer.user is not None and writer.user.pk == run.lead_id
     if not is_lead or writer.user is None or not may(writer.user, Action.RUN, run.site):
-        lead = run.lead.get_full_name() or run.lead.get_username() if run.lead else "nobody"
+        lead = name_of(run.lead) or "nobody"
         raise RunError("not_the_lead", f"The lead of R-{run.pk}, {lead}, chooses what counts.")
     named = str(draft.input.get("entry", ""))
     rows = run.entries.filter(step_id=draft.step_id)

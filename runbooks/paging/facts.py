@@ -33,11 +33,7 @@ def page_by_webhook_id(webhook_id: str) -> Page | None:
 
 
 def facts_of(
-    page: Page,
-    *,
-    at: datetime,
-    companions: Sequence[Page] = (),
-    known: KnownOwners | None = None,
+    page: Page, *, at: datetime, companions: Sequence[Page] = (), known: KnownOwners | None = None
 ) -> PageFacts:
     """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
     alert = page.alert

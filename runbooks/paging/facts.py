@@ -36,9 +36,7 @@ def facts_of(
     page: Page, *, at: datetime, companions: Sequence[Page] = (), known: KnownOwners | None = None
 ) -> PageFacts:
     """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
-    alert = page.alert
-    site = alert.site
-    version = alert.runbook_version
+    alert, version, site = page.alert, page.alert.runbook_version, page.alert.site
     next_at, next_who = _next_step(alert, at, known)
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,

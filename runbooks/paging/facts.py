@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -28,6 +29,10 @@ class NextMove:
 #: is decided above this room, so the doors bring it: `runbooks.escalation.upcoming.next_move`.
 #: Owners that are known already are not looked up again.
 NextOf = Callable[[Alert, datetime, KnownOwners | None], NextMove | None]
+
+
+def _next(move: NextMove | None) -> dict[str, Any]:
+    return {"next_at": move.at if move else None, "next_who": move.who if move else ()}
 
 
 def webhook_id(page: Page) -> str:
@@ -57,7 +62,6 @@ def facts_of(
 ) -> PageFacts:
     """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
     alert, site, version = page.alert, page.alert.site, page.alert.runbook_version
-    move = next_of(alert, at, known)
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -85,8 +89,7 @@ def facts_of(
         runbook_version=version.number,
         runbook_hash=version.content_hash,
         first_steps=_first_steps(version),
-        next_at=move.at if move else None,
-        next_who=move.who if move else (),
+        **_next(next_of(alert, at, known)),
         purpose=page.purpose,
         ack_url=_link(page, at),
         bundled=tuple(facts_of(one, at=at, next_of=next_of, known=known) for one in companions),

@@ -17,15 +17,17 @@ from runbooks.oncall.groups import create_group
 from runbooks.runs.services import enter, finish_run, start_run_at_site
 
 Kind = RunEntry.Kind
+#: Minutes before now, the id of the step, and what was entered.
+Steps = tuple[tuple[int, str, dict[str, Any]], ...]
 
-#: Minutes before now, the step, and what was entered: a filter that is nearly blocked.
-_HALF_DONE: Final = (
+#: A filter that is nearly blocked.
+_HALF_DONE: Final[Steps] = (
     (34, "compare-inlets", {"choice": "One is high by more than 3 °C"}),
     (21, "doors-and-panels", {"is_as_expected": True}),
     (12, "filter-pressure", {"value": 180.0, "unit": "Pa"}),
 )
 #: The same for a visit that is over.
-_DONE: Final = (
+_DONE: Final[Steps] = (
     (1502, "how", {"choice": "A slope over days"}),
     (1495, "disk-used", {"value": 93.0, "unit": "%"}),
     (1490, "disk-well", {"is_as_expected": True}),
@@ -69,7 +71,7 @@ def seed_group_and_heartbeat(
 def _visit(
     site: Site,
     slug: str,
-    steps: tuple[tuple[int, str, dict[str, Any]], ...],
+    steps: Steps,
     lead: User,
     hands: User,
     now: datetime,

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from fleet.models import AuditEntry
+from fleet.names import name_of
 from runbooks.library.document import RunbookDocument
 from runbooks.library.errors import LibraryError, StaleDraft
 from runbooks.library.front_matter import with_front_matter
@@ -177,10 +178,7 @@ def check_fit(draft: RunbookDraft) -> RunbookDocument:
     document = parse_runbook(draft.source)
     slug = document.slug
     if draft.runbook is None and Runbook.objects.filter(slug=slug).exists():
-        raise LibraryError(
-            "slug_taken",
-            f"There is a runbook {slug!r} already; choose another slug, or begin from that one.",
-        )
+        raise slug_taken(slug)
     if draft.runbook is not None and draft.runbook.slug != slug:
         raise LibraryError(
             "slug_changed",
@@ -215,16 +213,19 @@ def locked(draft: RunbookDraft, *states: State, seen: int | None = None) -> Runb
     return row
 
 
+def slug_taken(slug: str) -> LibraryError:
+    """Return the refusal of a new runbook that is called like another."""
+    return LibraryError(
+        "slug_taken",
+        f"There is a runbook {slug!r} already; choose another slug, or begin from that one.",
+    )
+
+
 def write_down(action: str, draft: RunbookDraft, by: User, now: datetime) -> None:
     """Write down in the audit trail what was done to a draft."""
     detail = {"draft": draft.pk, "revision": draft.revision, "base": draft.base_id}
     subject = f"runbook {draft.runbook.slug}" if draft.runbook else "a new runbook"
     AuditEntry.objects.create(at=now, actor=by, action=action, subject=subject, detail=detail)
-
-
-def name_of(user: User) -> str:
-    """Return what the person is called."""
-    return user.get_full_name() or user.get_username()
 
 
 def _refusal(draft: RunbookDraft, seen: int | None, *states: State, text: str = "") -> LibraryError:

@@ -59,6 +59,11 @@ def describe(name: str, unit: str) -> Metric:
     return CATALOGUE.get(name) or Metric(name, unit, name, -3e38, 3e38, unit)
 
 
+def spell_unit(unit: str) -> str:
+    """Return a unit as people read it: `°C` for `Cel`; most are written as they are read."""
+    return {"Cel": "°C"}.get(unit, unit)
+
+
 def spell(value: float, metric: Metric) -> str:
     """Return a value of the metric's unit as people read it: `38.4 °C`, `2,000 rpm`, `61 %`."""
     # Adding 0.0 turns a negative zero into a plain one.

@@ -9,7 +9,7 @@ from typing import Final
 
 from fleet.noc.run_words import entry_words, skew_words
 from runbooks.models import Run, RunEntry, Tablet
-from runbooks.runs.sheet import written_at
+from runbooks.runs.sheet import said_in_words, written_at
 
 _SHORT_DEVICE: Final = 8
 
@@ -31,6 +31,7 @@ class EntryView:
 
     row: RunEntry
     words: str
+    said: str
     by: str
     device: str
     at: datetime
@@ -79,6 +80,7 @@ def entry_view(row: RunEntry, facts: LogFacts) -> EntryView:
     return EntryView(
         row=row,
         words=entry_words(row, facts.zone),
+        said=said_in_words(row),
         by=row.actor_name or row.get_channel_display(),
         device=device_words(row.device_id, facts.devices),
         at=written_at(row),

@@ -56,6 +56,11 @@ class WatchBoard:
         return self.is_open and self.may_run
 
     @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left but to end it."""
+        return self.can_finish and bool(self.steps) and not self.line.number
+
+    @property
     def paused_by(self) -> str:
         """Who holds it, as far as the log that is shown says."""
         holds = [entry.by for entry in self.log if entry.row.kind == RunEntry.Kind.PAUSED]

@@ -17,7 +17,7 @@ Kind = RunEntry.Kind
 #: What became of a step, as people say it, and the mark that stands before it.
 OUTCOMES: Final = {
     "open": ("to do", ""),
-    "done": ("done", "done"),
+    "done": ("done", "check"),
     "cannot": ("cannot be done", "p2"),
     "skipped": ("skipped", "maint"),
     "waiting": ("waiting", "maint"),
@@ -65,7 +65,7 @@ def state_words(run: Run) -> str:
 
 
 def entry_words(row: RunEntry, zone: str) -> str:
-    """Return what an entry says: `step done: 21.5 Cel`, `handed over to Mei Tanaka`."""
+    """Return what an entry says: `step done: 21.5 °C`, `handed over to Mei Tanaka`."""
     special = _SPECIAL.get(Kind(row.kind))
     if special is not None:
         return special(row.input, zone)

@@ -20,7 +20,7 @@ from runbooks.library.document import (
 from runbooks.library.markdown import Markdown
 from runbooks.library.selectors import LibraryEntry, document_of, library_for_page, version_for_page
 from runbooks.models import Runbook, RunbookVersion
-from telemetry.metrics import CATALOGUE
+from telemetry.metrics import CATALOGUE, spell_unit
 from telemetry.models import Finding
 
 Values = Mapping[str, str | None]
@@ -278,4 +278,4 @@ def bounds_in_words(step: RunbookStep) -> str:
         span = f"{step.minimum:,.6g} to {step.maximum:,.6g}"
     metric = CATALOGUE.get(step.metric)
     measured = f"{metric.label} " if metric else f"{step.metric} " if step.metric else ""
-    return f"{measured}{span} {step.unit}".strip()
+    return f"{measured}{span} {spell_unit(step.unit)}".strip()

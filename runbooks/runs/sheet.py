@@ -13,6 +13,7 @@ from runbooks.models import Run, RunEntry
 from runbooks.runs.log import name_of
 from runbooks.runs.pack import entries_of
 from runbooks.runs.selectors import document_for_run
+from telemetry.metrics import spell_unit
 
 Kind = RunEntry.Kind
 #: A clock that is further off is told.
@@ -128,7 +129,7 @@ def written_at(row: RunEntry) -> datetime:
 
 
 def said_in_words(row: RunEntry) -> str:
-    """Return what was entered as people read it: `21.5 Cel`, `Hot: nobody there`."""
+    """Return what was entered as people read it: `21.5 °C`, `Hot: nobody there`."""
     found = row.input
     words = [
         _number(found),
@@ -143,7 +144,7 @@ def _number(found: dict[str, object]) -> str:
     value = found.get("value")
     if "sentence" in found or not isinstance(value, int | float) or isinstance(value, bool):
         return ""
-    return f"{value:,.6g} {found.get('unit') or ''}".strip()
+    return f"{value:,.6g} {spell_unit(str(found.get('unit') or ''))}".strip()
 
 
 def _steps(

@@ -2,7 +2,7 @@
 //
 // The server says {"event": "alert-changed", "id": 7, "site": 3}; the page hears `alert-changed`,
 // `alert-changed-7`, `site-changed` and `site-changed-3` on the body and fetches what it shows.
-// Of a run it hears `run-changed` and `run-changed-7`.
+// Of a run it hears `run-changed`, `run-changed-7` and, of its site, `run-changed-at-3`.
 // `live-changed` follows: at most once a second for alerts, every 5 s for sites, whose readings
 // change all the time. A heartbeat comes every 5 s through
 // the same broker as the news, so that silence means what it looks like.
@@ -84,6 +84,7 @@ function onMessage(event) {
   if (message.event === "run-changed") {
     tell("run-changed");
     tell(`run-changed-${message.id}`);
+    tell(`run-changed-at-${message.site}`);
     return;
   }
   if (message.event === "alert-changed" || message.event === "site-changed") {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import compress, crc32
 
 from fleet.models import Membership, Site
 from runbooks.models import Alert, Run, RunEntry, Tablet
@@ -11,10 +14,26 @@ from runbooks.runs.photos import keep_photo
 from runbooks.runs.services import enter, pause_run, start_run_for_alert
 from tests.factories import NOON, make_node, make_site, make_user
 from tests.noc.detail_world import hot_alert
-from tests.runbooks.run_world import PHOTO, PNG, Device, make_edition, make_run
+from tests.runbooks.run_world import Device, make_edition, make_run
 
 Kind = RunEntry.Kind
 minute = timedelta(minutes=1)
+
+
+def draw_png(width: int = 160, height: int = 120) -> bytes:
+    """Return a picture that browsers draw: grey, getting lighter downwards."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = b"".join(b"\x00" + bytes([60 + row]) * width for row in range(height))
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+PICTURE = draw_png()
+PHOTO = hashlib.sha256(PICTURE).hexdigest()
 
 
 def run_of_alert(alert: Alert | None = None, *, by: Any = None, now: datetime = NOON) -> Run:
@@ -61,7 +80,7 @@ def worked_on(run: Run, *, now: datetime = NOON) -> Device:
     late = Device(run, device.user, ahead=4 * minute)
     photo = late.entry("step_done", "picture", at=now - 9 * minute, evidence=[PHOTO])
     late.send(photo, now=now)
-    keep_photo(run=run, sha256=PHOTO, data=PNG, device_id=late.device_id, now=now)
+    keep_photo(run=run, sha256=PHOTO, data=PICTURE, device_id=late.device_id, now=now)
     device.send(device.done("inlet", at=now, value="hot", unit="Cel"), now=now)
     enter(run=run, kind=Kind.APPROVAL_ASKED, by=lead, now=now, step_id="allow")
     return device

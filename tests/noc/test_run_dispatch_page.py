@@ -159,7 +159,7 @@ def test_an_entry_is_settled_on_the_page_of_its_run(run: Run) -> None:
     path = address("run-quarantine-settle", row.pk, "accept")
     answer = signed_in(run.lead).post(path, said, headers=HTMX)
     assert answer.content.decode().startswith('<div id="run"')
-    assert "21.5 Cel" in answer.content.decode()
+    assert "21.5 °C" in answer.content.decode()
 
 
 def test_who_may_only_look_settles_nothing(run: Run) -> None:

@@ -61,7 +61,7 @@ def test_runs_under_way_say_where_they_are_and_what_they_wait_for(site: Site) ->
     assert "2 runs are under way" in page
     waits = "Step 3 of 6, <b>Do allow</b>: waits for an approval by an engineer"
     assert waits in page
-    assert "paused</span></span>: Waiting for a spare fan" in page
+    assert "<b>paused</b>: Waiting for a spare fan" in page
     assert "Aiko Sato, since" in page
     assert "1 entry is kept aside" in page
 

@@ -15,9 +15,9 @@ from runbooks.runs.selectors import run_for
 from runbooks.runs.services import abandon_run, enter
 from tests.factories import NOON, make_site, make_user
 from tests.noc.detail_world import HTMX, NOW, counted_queries, signed_in, stop_clock
-from tests.noc.run_noc_world import dispute, say, worked_on
+from tests.noc.run_noc_world import PHOTO, dispute, say, worked_on
 from tests.pure.run_steps import make_step
-from tests.runbooks.run_world import PHOTO, STEPS, Device, make_edition, make_run
+from tests.runbooks.run_world import STEPS, Device, make_edition, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -73,8 +73,8 @@ def test_the_page_opens_with_what_is_waited_for(run: Run) -> None:
 def test_two_answers_stand_side_by_side_and_only_the_lead_chooses(run: Run) -> None:
     dispute(run)
     told = step_of(page_of(run), 2)
-    assert "21.5 Cel" in told
-    assert "30.25 Cel" in told
+    assert "21.5 °C" in told
+    assert "30.25 °C" in told
     assert "two answers" in told
     assert "Aiko Sato says which one counts." in told
     assert "This one counts" not in told
@@ -87,8 +87,8 @@ def test_the_leads_choice_counts_and_the_other_answer_stays(run: Run) -> None:
     answer = act(run, "choose", step="inlet", entry=entry.pk)
     assert answer.status_code == 200
     told = step_of(" ".join(answer.content.decode().split()), 2)
-    assert "Outside the bounds of 10 to 27 Cel." in told
-    assert "21.5 Cel" in told
+    assert "Outside the bounds of 10 to 27 °C." in told
+    assert "21.5 °C" in told
     assert "This one counts<span" in told
 
 

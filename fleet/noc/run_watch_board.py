@@ -92,13 +92,7 @@ def _board(
     now: datetime,
 ) -> WatchBoard:
     progress = run_progress(run, now=now, document=document, rows=rows)
-    facts = log_facts(
-        run,
-        rows,
-        numbers={step.id: step.number for step in document.steps},
-        outside=outside_entries(document.steps, rows),
-    )
-    entries = {row.pk: entry_view(row, facts) for row in rows}
+    entries = _entries(run, document, rows)
     views = step_views(document, values=run.values)
     may_act = standing.is_open and standing.may_run
     return WatchBoard(
@@ -124,6 +118,16 @@ def _board(
         newer=newer_edition(run) if standing.is_open else None,
         colleagues=list(users_who_may(Action.RUN, run.site)) if may_act else [],
     )
+
+
+def _entries(run: Run, document: RunbookDocument, rows: list[RunEntry]) -> dict[int, EntryView]:
+    facts = log_facts(
+        run,
+        rows,
+        numbers={step.id: step.number for step in document.steps},
+        outside=outside_entries(document.steps, rows),
+    )
+    return {row.pk: entry_view(row, facts) for row in rows}
 
 
 def _looks(run: Run) -> dict[str, str]:

@@ -81,13 +81,7 @@ def start_run_at_site(
     runbook that was begun since is not begun twice. Raises RunError: edition_withdrawn,
     node_elsewhere, cannot_run, run_begun.
     """
-    if hasattr(version, "withdrawal"):
-        raise RunError(
-            "edition_withdrawn",
-            f"{version} was withdrawn: {version.withdrawal.reason} Choose another edition.",
-        )
-    if node is not None and node.site_id != site.pk:
-        raise RunError("node_elsewhere", f"{node} is not at {site}; choose one of its nodes.")
+    _refuse_unfit(site, version, node)
     if seen_run is not None:
         _refuse_second(site, version, seen_run)
     run = _make(
@@ -119,6 +113,16 @@ def dispatch_run(
     write(current, Kind.DISPATCHED, Writer.person(by, channel), now=now, input=said)
     run.assigned_to = to
     logger.info("run.dispatched", extra={"run_id": run.pk, "to_id": to.pk if to else None})
+
+
+def _refuse_unfit(site: Site, version: RunbookVersion, node: Node | None) -> None:
+    if hasattr(version, "withdrawal"):
+        raise RunError(
+            "edition_withdrawn",
+            f"{version} was withdrawn: {version.withdrawal.reason} Choose another edition.",
+        )
+    if node is not None and node.site_id != site.pk:
+        raise RunError("node_elsewhere", f"{node} is not at {site}; choose one of its nodes.")
 
 
 def _refuse_second(site: Site, version: RunbookVersion, seen_run: int) -> None:

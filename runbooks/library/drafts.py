@@ -177,10 +177,7 @@ def check_fit(draft: RunbookDraft) -> RunbookDocument:
     document = parse_runbook(draft.source)
     slug = document.slug
     if draft.runbook is None and Runbook.objects.filter(slug=slug).exists():
-        raise LibraryError(
-            "slug_taken",
-            f"There is a runbook {slug!r} already; choose another slug, or begin from that one.",
-        )
+        raise slug_taken(slug)
     if draft.runbook is not None and draft.runbook.slug != slug:
         raise LibraryError(
             "slug_changed",
@@ -213,6 +210,14 @@ def locked(draft: RunbookDraft, *states: State, seen: int | None = None) -> Runb
     if row.state not in states or (seen is not None and row.revision != seen):
         raise _refusal(draft, seen, *states)
     return row
+
+
+def slug_taken(slug: str) -> LibraryError:
+    """Return the refusal of a new runbook that is called like another."""
+    return LibraryError(
+        "slug_taken",
+        f"There is a runbook {slug!r} already; choose another slug, or begin from that one.",
+    )
 
 
 def write_down(action: str, draft: RunbookDraft, by: User, now: datetime) -> None:

@@ -8,7 +8,14 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.models import AuditEntry
-from runbooks.library.drafts import check_fit, locked, media_of, name_of, write_down
+from runbooks.library.drafts import (
+    check_fit,
+    locked,
+    media_of,
+    name_of,
+    slug_taken,
+    write_down,
+)
 from runbooks.library.errors import LibraryError
 from runbooks.library.match import FALLBACK
 from runbooks.library.services import publish_runbook
@@ -37,8 +44,12 @@ def publish_draft(
             f"{name_of(by)} wrote or submitted this draft; ask a second person to publish it.",
         )
     words = _words(note, LONGEST_NOTE, "note_missing", "Say in a note what is new in this edition.")
+    # Locked, so that no other edition comes between the look and the publication.
+    list(Runbook.objects.select_for_update().filter(pk=row.runbook_id))
     check_fit(row)
     version = publish_runbook(source=row.source, by=by, now=now, note=words, kept=media_of(row))
+    if row.runbook is None and version.number > 1:
+        raise slug_taken(version.runbook.slug)
     row.state, row.version, row.runbook = State.PUBLISHED, version, version.runbook
     row.note, row.reviewed_at, row.reviewed_by = words, now, by
     row.save(update_fields=["state", "version", "runbook", "note", "reviewed_at", "reviewed_by"])

@@ -12,7 +12,7 @@ from django.db import transaction
 from fleet.models import AuditEntry
 from runbooks.library.document import RunbookDocument
 from runbooks.library.errors import LibraryError
-from runbooks.library.media import Media, keep_pictures, with_media
+from runbooks.library.media import Media, keep_pictures, picture_names, with_media
 from runbooks.library.parse import content_hash, parse_runbook
 from runbooks.library.same_steps import check_translation
 from runbooks.library.selectors import document_of
@@ -37,12 +37,7 @@ def publish_translation(
     edition's. Raises RunbookError for another runbook than the edition's, and LibraryError when
     there is such a translation: an edition is right in every language, or the next one is.
     """
-    original = document_of(version)
-    document = parse_runbook(source)
-    check_translation(original, document)
-    kept: Media = dict(original.media)
-    added = keep_pictures(pictures=media or {}, by=by, now=now)
-    document = with_media(document, {**kept, **added})
+    document = _with_pictures(_checked(version, source), version, media or {}, by, now)
     digest = content_hash(source, document.media)
     existing = version.translations.filter(language=document.language).first()
     if existing is not None and existing.content_hash == digest:
@@ -62,18 +57,26 @@ def publish_translation(
         published_at=now,
         published_by=by,
     )
-    logger.info(
-        "translation.published",
-        extra={"runbook": document.slug, "number": version.number, "language": document.language},
-    )
-    AuditEntry.objects.create(
-        at=now,
-        actor=by,
-        action="translation.published",
-        subject=f"runbook {document.slug}",
-        detail={"number": version.number, "language": document.language},
-    )
+    _write_down(translation, by, now)
     return translation
+
+
+def _checked(version: RunbookVersion, source: str) -> RunbookDocument:
+    document = parse_runbook(source)
+    check_translation(document_of(version), document)
+    return document
+
+
+def _with_pictures(
+    document: RunbookDocument,
+    version: RunbookVersion,
+    media: Mapping[str, bytes],
+    by: User | None,
+    now: datetime,
+) -> RunbookDocument:
+    shown = {name: data for name, data in media.items() if name in picture_names(document)}
+    kept: Media = dict(document_of(version).media)
+    return with_media(document, {**kept, **keep_pictures(pictures=shown, by=by, now=now)})
 
 
 def document_in(version: RunbookVersion, language: str) -> RunbookDocument:
@@ -95,6 +98,15 @@ def languages_of(version: RunbookVersion) -> list[str]:
     """Return the languages the edition can be read in, its own first."""
     own = str(version.document.get("language", ""))
     return [own, *version.translations.order_by("language").values_list("language", flat=True)]
+
+
+def _write_down(translation: RunbookTranslation, by: User | None, now: datetime) -> None:
+    slug = translation.version.runbook.slug
+    detail = {"number": translation.version.number, "language": translation.language}
+    logger.info("translation.published", extra={"runbook": slug, **detail})
+    AuditEntry.objects.create(
+        at=now, actor=by, action="translation.published", subject=f"runbook {slug}", detail=detail
+    )
 
 
 def _near(language: str, tags: list[str]) -> str:

@@ -7,6 +7,7 @@ from django.urls import path
 from fleet.noc import browser_views, demo_views, fleet_views, health_views, login_views
 from fleet.noc.urls_detail import urlpatterns as detail_urlpatterns
 from fleet.noc.urls_heartbeats import urlpatterns as heartbeats_urlpatterns
+from fleet.noc.urls_library import urlpatterns as library_urlpatterns
 from fleet.noc.urls_oncall import urlpatterns as oncall_urlpatterns
 from fleet.noc.urls_pages import urlpatterns as pages_urlpatterns
 from fleet.noc.urls_silences import urlpatterns as silences_urlpatterns
@@ -23,6 +24,7 @@ urlpatterns = [
     path("sw.js", browser_views.service_worker, name="service-worker"),
     path("demo/pager/", demo_views.demo_pager, name="demo-pager"),
     *detail_urlpatterns,
+    *library_urlpatterns,
     *silences_urlpatterns,
     *pages_urlpatterns,
     *oncall_urlpatterns,

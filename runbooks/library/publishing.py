@@ -45,7 +45,8 @@ def publish_draft(
         )
     words = _words(note, LONGEST_NOTE, "note_missing", "Say in a note what is new in this edition.")
     # Locked, so that no other edition comes between the look and the publication.
-    list(Runbook.objects.select_for_update().filter(pk=row.runbook_id))
+    if row.runbook is not None:
+        Runbook.objects.select_for_update().get(pk=row.runbook.pk)
     check_fit(row)
     version = publish_runbook(source=row.source, by=by, now=now, note=words, kept=media_of(row))
     if row.runbook is None and version.number > 1:

@@ -84,9 +84,9 @@ def act_on_draft(draft: RunbookDraft, act: str, said: Said) -> Done:
 
 
 def _save(draft: RunbookDraft, said: Said) -> Done:
-    saved = _with_words(draft, said)
-    if saved.revision == draft.revision:
+    if said.typed is None:
         return Done("Nothing was changed since it was saved.", _address(draft))
+    saved = _with_words(draft, said)
     return Done(f"Saved as revision {saved.revision}.", _address(draft))
 
 

@@ -38,7 +38,7 @@ class StepLine:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture that the text may show; `is_shown` tells whether a step does."""
+    """One picture that the text may show; `is_shown` tells whether a step does, as far as known."""
 
     name: str
     size: int
@@ -132,7 +132,7 @@ def text_view(draft: RunbookDraft, text: str, *, today: date) -> TextView:
         view=_preview(written, look.document, today) if look.document else None,
         steps=_steps(written, look.document),
         pictures=[
-            Picture(name, sizes.get(digest, 0), name in shown)
+            Picture(name, sizes.get(digest, 0), look.document is None or name in shown)
             for name, digest in sorted(media.items())
         ],
         pack_size=len(written.source.encode())

@@ -114,6 +114,8 @@ def _section(text: str) -> list[Line]:
 
 def _places(section: Sequence[Line]) -> list[StepPlace]:
     begins = [line for line in section if line.level == 3]
+    if not begins:
+        return []
     ends = [*[line.number - 1 for line in begins[1:]], section[-1].number]
     return [
         StepPlace(number, line.heading, line.number, end)

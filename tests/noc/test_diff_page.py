@@ -52,9 +52,9 @@ def test_steps_are_added_removed_and_changed_in_words(editions: list[RunbookVers
 
 def test_each_word_has_its_sign_so_paper_shows_it(editions: list[RunbookVersion]) -> None:
     words = page()
-    assert "-removed: 20 (end) +added: 25 (end)" in words
-    assert "max -removed: 27 (end) +added: 25 (end)" in words
-    assert "Answers get+added: much (end) slower." in words
+    assert "minutes-removed: 20 (end) +added: 25 (end)" in words
+    assert "max-removed: 27 (end) +added: 25 (end)" in words
+    assert "Answers get +added: much (end) slower." in words
 
 
 def test_a_step_that_moved_is_said_to_have_moved() -> None:

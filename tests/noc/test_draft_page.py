@@ -132,7 +132,7 @@ def test_advice_and_the_size_of_the_pack_stand_beside_the_text() -> None:
     draft = begun(ann, NEW.replace("### Open the door", "### The door"))
     page = " ".join(preview(ann, draft, draft.source).split())
     assert "begin the title with a verb" in page
-    assert "of the 23.8 MB a tablet takes along" in page.replace("\xa0", " ")
+    assert "bytes of the 25.0 MB a tablet takes along" in page
 
 
 def test_a_step_is_inserted_behind_another_with_what_was_typed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from django.urls import reverse
 
 from runbooks.library.publishing import withdraw_edition
 from runbooks.library.services import publish_builtin_library, publish_runbook
-from runbooks.models import Runbook, RunbookDraft, RunbookVersion
-from tests.factories import NOON, make_user
+from runbooks.models import Run, Runbook, RunbookDraft, RunbookVersion, RunEntry
+from tests.factories import NOON, make_site, make_user
 from tests.noc.detail_world import counted_queries, signed_in, stop_clock
 from tests.noc.library_world import GAUGE, begun, engineer, in_review, words_of
-from tests.runbooks.world import make_alert, make_runbook, runbook_text
+from tests.runbooks.world import make_runbook, runbook_text
 
 pytestmark = pytest.mark.django_db
 
@@ -98,12 +99,8 @@ def test_only_who_may_write_is_offered_to(books: None) -> None:
         answer = signed_in(reader).post(reverse(f"noc:{name}"))
         assert answer.status_code == 403
         assert "takes the role of engineer or admin everywhere" in words_of(answer)
-    at_one_site = make_user("engineer", site=None if False else make_alert_site())
+    at_one_site = make_user("engineer", make_site())
     assert signed_in(at_one_site).post(reverse("noc:runbook-draft-new")).status_code == 403
-
-
-def make_alert_site() -> Any:
-    return make_alert().site
 
 
 def test_the_library_costs_the_same_queries_for_any_number_of_runbooks(books: None) -> None:
@@ -119,7 +116,9 @@ def test_the_library_costs_the_same_queries_for_any_number_of_runbooks(books: No
 
 
 def test_everything_in_force_is_exported_with_its_pictures(books: None) -> None:
-    text = runbook_text("seen").replace("- type: confirm\n", "- type: confirm\n- picture: g.svg | It\n")
+    text = runbook_text("seen").replace(
+        "- type: confirm\n", "- type: confirm\n- picture: g.svg | It\n"
+    )
     publish_runbook(source=text, by=None, now=NOON, media={"g.svg": GAUGE})
     answer = signed_in(make_user("viewer")).get(reverse("noc:runbooks-export"))
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -145,7 +144,9 @@ def test_one_edition_is_exported_and_imported_as_a_draft(books: None) -> None:
 
 def test_a_plain_text_is_imported_with_what_is_still_to_be_done() -> None:
     ann = engineer()
-    text = "# Disk is full\n\n## Diagnosis\n\n- Look at the disk\n\n## Mitigation\n\n- Delete logs\n"
+    text = (
+        "# Disk is full\n\n## Diagnosis\n\n- Look at the disk\n\n## Mitigation\n\n- Delete logs\n"
+    )
     answer = signed_in(ann).post(reverse("noc:runbook-draft-import"), {"text": text}, follow=True)
     page = words_of(answer)
     assert "Disk is full" in page
@@ -209,6 +210,33 @@ def test_usage_says_what_points_here_and_for_whom(books: None) -> None:
     assert "Only at osaka." in page
     assert "Only for nodes of class edge-2u." in page
     assert "No run in the last 90 days." in page
+
+
+def test_usage_says_which_step_most_runs_leave_out(books: None) -> None:
+    version = RunbookVersion.objects.get(runbook__slug="hot")
+    site, kinds = make_site(), [RunEntry.Kind.STEP_SKIPPED] * 2 + [RunEntry.Kind.STEP_DONE] * 3
+    for kind in kinds:
+        run = Run.objects.create(
+            site=site,
+            runbook_version=version,
+            language="en",
+            created_at=NOON,
+            started_at=NOON,
+            state=Run.State.DONE,
+            ended_at=NOON + timedelta(minutes=9),
+        )
+        RunEntry.objects.create(
+            run=run,
+            kind=kind,
+            step_id="open-the-door",
+            runbook_version=version,
+            channel=RunEntry.Channel.BROWSER,
+            received_at=NOON + timedelta(minutes=3),
+        )
+    page = get(reverse("noc:runbook-usage", args=["hot"]))
+    assert "5 runs in the last 90 days: 5 done, 0 abandoned, 0 failed." in page
+    assert "Half of those done took 9 min or less." in page
+    assert "Step 2 was skipped in 40 % of runs." in page
 
 
 def test_a_translation_is_added_and_read(books: None) -> None:

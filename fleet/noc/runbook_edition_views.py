@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -138,7 +140,7 @@ def _show(
     template: str,
     version: RunbookVersion,
     tab: str,
-    context: dict[str, object],
+    context: Mapping[str, object],
     *,
     status: int = 200,
 ) -> HttpResponse:
@@ -151,4 +153,4 @@ def _show(
         "tab": tab,
         "now": timezone.now(),
     }
-    return render(request, template, shared | context, status=status)
+    return render(request, template, {**shared, **context}, status=status)

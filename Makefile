@@ -22,8 +22,9 @@ setup: .venv/.ready ## Make the virtual environment and install everything pinne
 demo: setup ## Run the whole product with a simulated fleet (PORT=8000)
 	$(BIN)/python manage.py demo
 
-test: setup ## Run every test
-	$(BIN)/python -m pytest
+# Groups keep together what shares a browser; every other test goes to whoever is free.
+test: setup ## Run every test, on up to four cores
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 test-pure: setup ## Run the tests that need no database
 	$(BIN)/python -m pytest tests/pure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 import pytest
@@ -19,6 +20,25 @@ django_settings.PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how late pages were that had to outlive a killed engine, where such tests ran."""
+    late = sorted(
+        gap
+        for report in terminalreporter.getreports("passed")
+        for name, gaps in report.user_properties
+        if name == "lateness"
+        for gap in gaps
+    )
+    if late:
+        p99 = late[len(late) * 99 // 100]
+        terminalreporter.section("lateness of pages after kills")
+        terminalreporter.line(
+            f"{len(late)} pages: min {late[0]:.0f} s, median {median(late):.0f} s, "
+            f"p99 {p99:.0f} s, max {late[-1]:.0f} s after their alert opened; "
+            "engines start again after 15 s."
+        )
 
 
 @pytest.fixture(autouse=True)

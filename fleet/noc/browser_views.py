@@ -1,4 +1,4 @@
-"""The doors of browsers that are paged: their service worker, and where they subscribe."""
+"""The door of browsers that are paged: where they subscribe."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from fleet.access import account_of
 from fleet.noc.oncall_rights import owner_for, require_own
@@ -21,16 +19,6 @@ from runbooks.paging.contacts import ContactError
 
 #: A subscription is some 500 bytes.
 LARGEST_BODY = 5_000
-
-
-@login_not_required
-@require_GET
-def service_worker(request: HttpRequest) -> HttpResponse:
-    """The service worker, which may serve every page; browsers ask for a newer one each time."""
-    answer = render(request, "tablet/sw.js", content_type="text/javascript")
-    answer["Cache-Control"] = "no-cache"
-    answer["Service-Worker-Allowed"] = "/"
-    return answer
 
 
 @never_cache

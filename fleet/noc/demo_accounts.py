@@ -12,13 +12,35 @@ class DemoAccount(NamedTuple):
     password: str
     role: str
     sentence: str
+    #: First and last name, as the timelines say it.
+    person: tuple[str, str]
 
 
 DEMO_ACCOUNTS = [
-    DemoAccount("noc", "hearth-noc", "operator", "Operator in the NOC: acknowledges, closes"),
-    DemoAccount("platform", "hearth-platform", "engineer", "Platform engineer: desired state"),
-    DemoAccount("kenji", "hearth-kenji", "owner", "Kenji Mori, owner of the Osaka sites"),
-    DemoAccount("hands", "hearth-hands", "remote_hands", "Remote hands at every site"),
-    DemoAccount("guest", "hearth-guest", "viewer", "Guest: looks, changes nothing"),
-    DemoAccount("admin", "hearth-admin", "admin", "Administrator"),
+    DemoAccount(
+        "noc",
+        "hearth-noc",
+        "operator",
+        "Operator in the NOC: acknowledges, closes",
+        ("Aiko", "Sato"),
+    ),
+    DemoAccount(
+        "platform",
+        "hearth-platform",
+        "engineer",
+        "Platform engineer: runbooks, policies",
+        ("Petra", "Lindqvist"),
+    ),
+    DemoAccount(
+        "kenji", "hearth-kenji", "owner", "Kenji Mori, owner of the Osaka sites", ("Kenji", "Mori")
+    ),
+    DemoAccount(
+        "hands",
+        "hearth-hands",
+        "remote_hands",
+        "Remote hands at every site: the tablet",
+        ("Rui", "Matos"),
+    ),
+    DemoAccount("guest", "hearth-guest", "viewer", "Guest: looks, changes nothing", ("Guest", "")),
+    DemoAccount("admin", "hearth-admin", "admin", "Administrator", ("Ada", "Min")),
 ]

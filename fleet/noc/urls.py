@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fleet.noc import browser_views, demo_views, fleet_views, health_views, login_views
+from fleet.noc import demo_views, fleet_views, health_views, login_views
 from fleet.noc.urls_detail import urlpatterns as detail_urlpatterns
 from fleet.noc.urls_heartbeats import urlpatterns as heartbeats_urlpatterns
 from fleet.noc.urls_library import urlpatterns as library_urlpatterns
@@ -21,7 +21,6 @@ urlpatterns = [
     path("preferences/", login_views.preferences, name="preferences"),
     path("healthz", health_views.healthz, name="healthz"),
     path("readyz", health_views.readyz, name="readyz"),
-    path("sw.js", browser_views.service_worker, name="service-worker"),
     path("demo/pager/", demo_views.demo_pager, name="demo-pager"),
     *detail_urlpatterns,
     *library_urlpatterns,

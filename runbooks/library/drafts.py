@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from fleet.models import AuditEntry
+from fleet.names import name_of
 from runbooks.library.document import RunbookDocument
 from runbooks.library.errors import LibraryError, StaleDraft
 from runbooks.library.front_matter import with_front_matter
@@ -225,11 +226,6 @@ def write_down(action: str, draft: RunbookDraft, by: User, now: datetime) -> Non
     detail = {"draft": draft.pk, "revision": draft.revision, "base": draft.base_id}
     subject = f"runbook {draft.runbook.slug}" if draft.runbook else "a new runbook"
     AuditEntry.objects.create(at=now, actor=by, action=action, subject=subject, detail=detail)
-
-
-def name_of(user: User) -> str:
-    """Return what the person is called."""
-    return user.get_full_name() or user.get_username()
 
 
 def _refusal(draft: RunbookDraft, seen: int | None, *states: State, text: str = "") -> LibraryError:

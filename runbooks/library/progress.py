@@ -236,9 +236,9 @@ def _end_of(entry: LogEntry) -> datetime | None:
     """Return the end of a wait by the server's clock; None where it is no moment."""
     try:
         until = datetime.fromisoformat(str(entry.input.get("until", "")))
-    except ValueError:
+        return until - timedelta(seconds=entry.skew or 0) if until.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return until - timedelta(seconds=entry.skew or 0) if until.tzinfo else None
 
 
 def _approval(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:

@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.models import AuditEntry
+from fleet.names import name_of
 from runbooks.library.drafts import (
     check_fit,
     locked,
     media_of,
-    name_of,
     slug_taken,
     write_down,
 )

@@ -24,6 +24,8 @@ MOST_PER_CONTACT = 2
 LONGEST_ROUND_SECONDS = 60
 #: How long to wait for an answer before looking for pages that became due meanwhile, in seconds.
 _LOOK_SECONDS = 0.5
+#: Answers that come so shortly after one another are written down together, in seconds.
+_GATHER_SECONDS = 0.01
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ def fly(
                 in_the_air.update({pool.submit(flight.send): flight for flight in flights})
             if not in_the_air:
                 return
-            answered, _ = wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            answered, _ = wait(in_the_air, timeout=_GATHER_SECONDS)
             landed = [(in_the_air.pop(future), _answer(future)) for future in answered]
             _land(_left_by(land_together, landed))
 

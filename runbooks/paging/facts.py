@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from fleet.models import Site
 from fleet.names import name_of
 from runbooks.models import Alert, Page, RunbookVersion
 from runbooks.paging.links import token_for
@@ -28,6 +30,20 @@ class NextMove:
 #: is decided above this room, so the doors bring it: `runbooks.escalation.upcoming.next_move`.
 #: Owners that are known already are not looked up again.
 NextOf = Callable[[Alert, datetime, KnownOwners | None], NextMove | None]
+
+
+def _where(site: Site) -> dict[str, Any]:
+    return {
+        "site_slug": site.slug,
+        "site_name": site.name,
+        "site_time_zone": site.time_zone,
+        "site_place": site.place,
+        "site_owner_name": site.owner.name if site.owner else "",
+    }
+
+
+def _next(move: NextMove | None) -> dict[str, Any]:
+    return {"next_at": move.at if move else None, "next_who": move.who if move else ()}
 
 
 def webhook_id(page: Page) -> str:
@@ -56,8 +72,7 @@ def facts_of(
     known: KnownOwners | None = None,
 ) -> PageFacts:
     """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
-    alert, site, version = page.alert, page.alert.site, page.alert.runbook_version
-    move = next_of(alert, at, known)
+    alert, version = page.alert, page.alert.runbook_version
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -73,11 +88,7 @@ def facts_of(
         began_at=alert.began_at,
         opened_at=alert.opened_at,
         evidence=alert.evidence,
-        site_slug=site.slug,
-        site_name=site.name,
-        site_time_zone=site.time_zone,
-        site_place=site.place,
-        site_owner_name=site.owner.name if site.owner else "",
+        **_where(alert.site),
         node_name=alert.node.name if alert.node else None,
         node_role=alert.node.role if alert.node else "",
         runbook_slug=version.runbook.slug,
@@ -85,8 +96,7 @@ def facts_of(
         runbook_version=version.number,
         runbook_hash=version.content_hash,
         first_steps=_first_steps(version),
-        next_at=move.at if move else None,
-        next_who=move.who if move else (),
+        **_next(next_of(alert, at, known)),
         purpose=page.purpose,
         ack_url=_link(page, at),
         bundled=tuple(facts_of(one, at=at, next_of=next_of, known=known) for one in companions),

@@ -33,9 +33,8 @@ def work_through(
     """Handle up to `limit` rows of `due`, each once and in its own transaction; return how many.
 
     `due` is ordered and locks what it reads with SKIP LOCKED, so workers share the rows. A row
-    whose handling fails is logged as `event` and left as it was; it does not stop the rows
-    behind it. A database that is gone ends the work and is raised, and so does EngineMismatch:
-    each transaction is one of the engine's `module`.
+    whose handling fails is logged as `event`, left as it was, and stops none behind it. A database
+    that is gone, or not of the engine's `module`, ends the work and is raised.
 
     `together` is offered the rows before that, many in one transaction. It handles what is plain
     of them, so that it is not due any more, and returns how many that was; what it leaves is
@@ -44,9 +43,8 @@ def work_through(
     Rows that fail do not count, so that many bad ones at the head starve nobody; there is an end
     to it all the same, at MOST_FAILURES of them.
     """
-    done = _work_together(due, together, module, limit, event) if together else 0
+    before = done = _work_together(due, together, module, limit, event) if together else 0
     seen: list[int] = []
-    before = done
     while done < limit and len(seen) - (done - before) < MOST_FAILURES:
         with engine_transaction(module=module):
             row = due.exclude(pk__in=seen).first()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-from runbooks.runs.checks import Draft, moment_of
+from runbooks.runs.checks import Draft, is_storable, moment_of
 from runbooks.runs.errors import RunError
 
 MOST_BYTES: Final = 256 * 1024
@@ -85,8 +85,8 @@ def read_device(data: Mapping[str, Any]) -> str:
 def read_entry(entry: Mapping[str, Any], *, device_id: str) -> Draft:
     """Return an entry with the types it must have; RunError when it has others."""
     texts = {name: entry.get(name, "") for name in ("kind", "step", "by")}
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise RunError("bad_entry", "'kind', 'step' and 'by' are texts; update the tablet.")
+    if not all(isinstance(text, str) and is_storable(text, 300) for text in texts.values()):
+        raise RunError("bad_entry", "'kind', 'step' and 'by' are short texts; update the tablet.")
     found, evidence = entry.get("input", {}), entry.get("evidence", [])
     if not isinstance(found, dict) or not isinstance(evidence, list):
         raise RunError("bad_entry", "'input' is an object and 'evidence' a list of hashes.")
@@ -98,7 +98,7 @@ def read_entry(entry: Mapping[str, Any], *, device_id: str) -> Draft:
         input=found,
         evidence=tuple(evidence),
         client_at=moment_of(entry.get("at"), "at"),
-        by_name=texts["by"].replace("\x00", "").strip()[:120],
+        by_name=texts["by"].strip()[:120],
         device_id=device_id,
         counter=entry["count"],
     )

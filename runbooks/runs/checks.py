@@ -151,8 +151,8 @@ def moment_of(value: object, name: str) -> datetime:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         moment = None
-    # Years at the edge of the calendar cannot be moved to another zone.
-    if moment is None or moment.tzinfo is None or not 1 < moment.year < 9999:
+    # A clock without a battery says 1970; years at the edge of the calendar cannot be put right.
+    if moment is None or moment.tzinfo is None or not 1969 <= moment.year < 2200:
         raise RunError("bad_moment", f"{name!r} is no moment; write one like 2030-01-31T12:00:00Z.")
     return moment
 

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db.models import F
 
 from fleet.live import LiveEvent, publish_on_commit
+from fleet.names import name_of as spelled
 from runbooks.library.document import RunbookDocument
 from runbooks.library.progress import Progress
 from runbooks.library.run_log import run_progress
@@ -49,7 +50,7 @@ ENGINE = Writer()
 
 def name_of(user: User | None) -> str:
     """Return what people call this user, as far as the log keeps it."""
-    return (user.get_full_name() or user.get_username())[:120] if user else ""
+    return spelled(user)[:120] if user else ""
 
 
 def locked_run(run_id: int) -> Run:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from fleet.models import Contact, Owner
-from runbooks.library.document import RunbookDocument, RunbookStep
+from runbooks.library.document import RunbookDocument, RunbookStep, code_to_scan
 from runbooks.library.markdown import Markdown
 from runbooks.models import Run, Runbook, RunbookVersion, RunEntry
 from runbooks.runs.log import name_of
@@ -176,7 +176,7 @@ def _step(
         "min": step.minimum,
         "max": step.maximum,
         "options": [{"label": option.label, "goto": option.goto} for option in step.options],
-        "code": step.code,
+        "code": code_to_scan(step, run.values),
         "approver": step.approver,
         "wait_seconds": step.wait_seconds,
         "for_seconds": step.for_seconds,

@@ -15,7 +15,7 @@ from runbooks.runs import jobs
 from runbooks.runs.batch import is_whole
 from runbooks.runs.checks import Draft, check_draft
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import Kind, Writer, write
+from runbooks.runs.log import Kind, Writer, name_of, write
 
 if TYPE_CHECKING:
     from runbooks.library.progress import Progress
@@ -33,10 +33,11 @@ class Place:
 def place_of(run: Run, number: object, *, skew_seconds: float | None = None) -> Place:
     """Return the place of an entry that names an edition; RunError for one there never was."""
     own = run.runbook_version
-    found = own if own.number == number else None
-    if found is None and isinstance(number, int) and is_whole(number, 1, 2**31 - 1):
-        found = own.runbook.versions.filter(number=number).first()
-    if found is None or isinstance(number, bool):
+    found = None
+    if isinstance(number, int) and is_whole(number, 1, 2**31 - 1):
+        is_own = own.number == number
+        found = own if is_own else own.runbook.versions.filter(number=number).first()
+    if found is None:
         raise RunError("edition_unknown", f"{own.runbook} has no such edition; update the tablet.")
     return Place(found, document_of(found), skew_seconds)
 
@@ -98,7 +99,7 @@ def refuse_choice(run: Run, draft: Draft, writer: Writer) -> None:
     """Raise RunError unless the lead chooses an entry of the step."""
     is_lead = writer.user is not None and writer.user.pk == run.lead_id
     if not is_lead or writer.user is None or not may(writer.user, Action.RUN, run.site):
-        lead = run.lead.get_full_name() or run.lead.get_username() if run.lead else "nobody"
+        lead = name_of(run.lead) or "nobody"
         raise RunError("not_the_lead", f"The lead of R-{run.pk}, {lead}, chooses what counts.")
     named = str(draft.input.get("entry", ""))
     rows = run.entries.filter(step_id=draft.step_id)

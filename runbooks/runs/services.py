@@ -94,7 +94,7 @@ def pause_run(
 
     Paused twice, the first reason stays. Raises RunError.
     """
-    reason = checked_reason(reason, "the run is paused")
+    reason = _checked_reason(reason, "the run is paused")
     current = open_run(run)
     if current.paused_at is not None:
         return
@@ -192,7 +192,7 @@ def fail_run(
 
     Raises RunError: nothing_failed when no step says so; then it may be abandoned instead.
     """
-    reason = checked_reason(reason, "the run fails")
+    reason = _checked_reason(reason, "the run fails")
     current = open_run(run)
     document = document_of(current.runbook_version)
     unable = run_progress(current, now=now, document=document).unable
@@ -215,13 +215,13 @@ def abandon_run(
     *, run: Run, by: User, reason: str, now: datetime, channel: Channel = Channel.BROWSER
 ) -> None:
     """End the run unfinished, with a reason; what devices still send is kept and marked."""
-    reason = checked_reason(reason, "the run is abandoned")
+    reason = _checked_reason(reason, "the run is abandoned")
     current = open_run(run)
     writer = Writer.person(by, channel)
     _end(current, Run.State.ABORTED, Kind.ABORTED, writer, now, {"reason": reason})
 
 
-def checked_reason(reason: str, what: str) -> str:
+def _checked_reason(reason: str, what: str) -> str:
     """Return a reason without the space around it. Raises RunError where it is none."""
     reason = reason.strip()
     if not reason:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from fleet.access import Action, may
 from fleet.services.tokens import hash_token
 from runbooks.models import Run, RunToken
 from runbooks.runs.errors import RunError, run_ended
@@ -121,8 +122,12 @@ def find_claim(*, text: str) -> RunToken:
 
 
 def refuse_invalid(token: RunToken, *, now: datetime) -> None:
-    """Raise RunError when the key or claim is not in force."""
-    if token.revoked_at is not None:
+    """Raise RunError when the key or claim is not in force.
+
+    A key does not outlive the rights of the person it was made for.
+    """
+    has_lost_rights = token.user is not None and not may(token.user, Action.RUN, token.run.site)
+    if token.revoked_at is not None or has_lost_rights:
         raise RunError(
             "token_revoked",
             f"This device's key to R-{token.run_id} was taken back. Ask the lead for a new one.",

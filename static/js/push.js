@@ -1,5 +1,7 @@
 // Paging in this browser: ask for permission, subscribe by the server's key, hand it over.
 
+import { startWorker } from "./run/register.js";
+
 const card = document.getElementById("this-browser");
 const button = document.getElementById("browser-subscribe");
 const label = document.getElementById("browser-label");
@@ -42,7 +44,7 @@ function isOfKey(subscription, key) {
 }
 
 async function subscribe() {
-  await navigator.serviceWorker.register("/sw.js", { scope: "/" });
+  await startWorker();
   const { pushManager } = await navigator.serviceWorker.ready;
   const key = bytesOf(card.dataset.key);
   const old = await pushManager.getSubscription();

@@ -8,7 +8,7 @@ from django.apps import apps
 
 from fleet.live import LiveEvent
 from fleet.queue import Job
-from tests.architecture.tree import ROOT, python_files
+from tests.architecture.tree import ROOT, functions, python_files
 
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -54,3 +54,17 @@ def test_links_between_documents_lead_somewhere() -> None:
             if not (page.parent / target).exists():
                 dead.append(f"{page.relative_to(ROOT)} -> {target}")
     assert dead == []
+
+
+def test_every_test_that_proves_a_promise_exists() -> None:
+    page = (ROOT / "docs/promises.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    known = {function.name for path in python_files("tests") for function in functions(path)}
+    assert len(named) > 50
+    assert named - known == set()
+
+
+def test_every_promise_is_proved() -> None:
+    rows = re.findall(r"^\| .*", (ROOT / "docs/promises.md").read_text(), re.MULTILINE)
+    unproved = [row for row in rows if "`test_" not in row and not row.endswith("| the test |")]
+    assert unproved == []

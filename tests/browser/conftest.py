@@ -21,14 +21,23 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from fleet.models import Site
 from runbooks.models import Alert
 from tests.browser.screens import elsewhere
+from tests.browser.tablet_world import RunWorld, Tablets, TabletServer
 from tests.chromium import FLAGS, find_chromium
 from tests.factories import make_user
 from tests.noc.fleet_world import make_fleet, make_incidents
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+HERE = Path(__file__).resolve().parent
 #: The base64url of 32 bytes: a key of the tests alone.
 VAPID_PRIVATE_KEY = "A" * 42 + "E"
 OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep this folder in one worker: its tests share one browser and one server."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="package")
@@ -66,6 +75,32 @@ def server(django_db_setup: None) -> Iterator[str]:
     # Killed, not asked: a browser's open line may hold a graceful end for longer than we wait.
     process.kill()
     process.wait()
+
+
+@pytest.fixture(scope="package")
+def tablet_server(django_db_setup: None) -> Iterator[TabletServer]:
+    """A server that may be killed, behind a line that may be bad."""
+    server = TabletServer()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def tablets(
+    chromium: Browser, tablet_server: TabletServer, transactional_db: None
+) -> Iterator[Tablets]:
+    """Tablets, one browser context each, on a server that runs and a line that is good."""
+    tablet_server.be_well()
+    made = Tablets(chromium, tablet_server)
+    yield made
+    made.close()
+    assert made.wrongs == []
+
+
+@pytest.fixture
+def run_world(transactional_db: None) -> RunWorld:
+    """Osaka-3, somebody at the desk, somebody at the rack."""
+    return elsewhere(RunWorld)
 
 
 @pytest.fixture

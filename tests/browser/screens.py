@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +22,13 @@ RULES = {
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     }
 }
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def script(name: str) -> str:
+    """Return a function that is run in a page."""
+    return (SCRIPTS / f"{name}.js").read_text(encoding="utf-8")
 
 
 def elsewhere(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -13,6 +13,7 @@ from django.db import connection, connections
 from runbooks.library.services import publish_builtin_library
 from tests.factories import NOON
 from tests.flows.world import FlowWorld
+from tests.flows.zygote import Zygote
 from tests.processes import Processes
 from tests.receiver import Receiver
 from tests.services import SERVICES
@@ -48,6 +49,14 @@ def world(processes: Processes, receiver: Receiver, tmp_path: Path) -> FlowWorld
     """One live site with a node, an owner, a second in line, the library and a watched file."""
     publish_builtin_library(now=NOON)
     return FlowWorld.make(processes, receiver, tmp_path)
+
+
+@pytest.fixture(scope="package")
+def zygote(django_db_setup: None) -> Iterator[Zygote]:
+    """What forks engines that die where they are told to; it has no connection of its own."""
+    made = Zygote(database_url=database_url_of_test())
+    yield made
+    made.end()
 
 
 @pytest.fixture

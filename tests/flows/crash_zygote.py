@@ -24,36 +24,44 @@ from django.contrib.auth.models import User  # noqa: E402
 from fleet.management.commands.sweep import deciding_stages  # noqa: E402
 from runbooks.alerts.services import acknowledge_alert  # noqa: E402
 from runbooks.escalation.services import next_move  # noqa: E402
-from runbooks.models import Alert  # noqa: E402
+from runbooks.models import Alert, Page  # noqa: E402
+from runbooks.paging.receipts import record_receipt  # noqa: E402
 from runbooks.paging.services import deliver_due_pages  # noqa: E402
 
 #: Where an engine can die: the module and the name in it, and on which side of its call.
-POINTS: dict[str, tuple[str, str, str]] = {
+Point = tuple[str, str, str]
+SWEEP = "fleet.management.commands.sweep"
+#: On the way from a finding to its first page.
+FIRST_PAGE: dict[str, Point] = {
     "alert inserted, not committed": ("runbooks.alerts.lifecycle", "begin_escalations", "before"),
-    "alert committed, no step taken": (
-        "fleet.management.commands.sweep",
-        "take_in_findings",
-        "after",
-    ),
+    "alert committed, no step taken": (SWEEP, "take_in_findings", "after"),
     "step advanced, not committed": ("runbooks.escalation.running", "queue_pages", "after"),
-    "step committed, nobody woken": (
-        "fleet.management.commands.sweep",
-        "advance_due_escalations",
-        "after",
-    ),
+    "step committed, nobody woken": (SWEEP, "advance_due_escalations", "after"),
     "page leased, not sent": ("runbooks.paging.services", "claim_pages", "after"),
     "page sent, not recorded": ("runbooks.paging.services", "record_deliveries", "before"),
     "page recorded, not committed": ("runbooks.paging.record", "write_entries", "before"),
     "page recorded and committed": ("runbooks.paging.services", "record_deliveries", "after"),
-    "acknowledged, not committed": ("runbooks.alerts.services", "stop_escalation", "before"),
 }
-#: The same for the steps of runs that the engine verifies.
-RUN_POINTS: dict[str, tuple[str, str, str]] = {
+#: In what becomes of an alert besides.
+LIFE: dict[str, Point] = {
+    "acknowledged, not committed": ("runbooks.alerts.services", "stop_escalation", "before"),
+    "cleared, not committed": ("runbooks.alerts.lifecycle", "pause_escalation", "before"),
+    "notice queued, not committed": ("runbooks.alerts.lifecycle", "queue_notices", "after"),
+    "reply taken, not committed": ("runbooks.alerts.replies", "acknowledge_alert", "after"),
+    "receipt kept, not committed": ("runbooks.paging.receipts", "write_entry", "before"),
+    "overlay written, not committed": ("runbooks.suppression.cycle", "write_changes", "after"),
+    "storm opened, not committed": ("runbooks.alerts.storms", "suppress_at_birth", "before"),
+    "page given up, not committed": ("runbooks.paging.record", "follow_up", "after"),
+    "wait for hours, not committed": ("runbooks.escalation.running", "write_entry", "before"),
+}
+#: In the steps of runs that the engine verifies.
+RUN_POINTS: dict[str, Point] = {
     "job claimed, not looked at": ("runbooks.runs.verify", "claim_job", "after"),
     "job looked at, not recorded": ("runbooks.runs.verify", "record_look", "before"),
     "job recorded, not committed": ("runbooks.runs.verify", "settle", "after"),
     "job recorded and committed": ("runbooks.runs.verify", "record_look", "after"),
 }
+POINTS = FIRST_PAGE | LIFE
 
 
 def signal_at(point: str, number: int) -> None:
@@ -76,16 +84,20 @@ def signal_at(point: str, number: int) -> None:
 
 
 def work(order: dict[str, Any]) -> NoReturn:
-    """Do one pass of the engine, or acknowledge an alert; end with 0 where nothing killed us."""
+    """Do one pass of the engine, or what a person or a receiver does; end with 0 if alive then."""
     now = datetime.fromisoformat(order["now"])
-    signal_at(order["point"], signal.SIGSTOP if order.get("stop") else signal.SIGKILL)
+    if order.get("point"):
+        signal_at(order["point"], signal.SIGSTOP if order.get("stop") else signal.SIGKILL)
     if order.get("acknowledge"):
         user = User.objects.get(pk=order["by"])
         acknowledge_alert(alert=Alert.objects.get(pk=order["acknowledge"]), by=user, now=now)
-        os._exit(0)
-    for stage in deciding_stages():
-        stage.run(now)
-    deliver_due_pages(now=now, next_of=next_move, clock=lambda: 0.0)
+    elif order.get("receipt_of"):
+        page = Page.objects.get(pk=order["receipt_of"])
+        record_receipt(page=page, receipt=Page.Receipt.DELIVERED, seq=1, now=now)
+    else:
+        for stage in deciding_stages():
+            stage.run(now)
+        deliver_due_pages(now=now, next_of=next_move, clock=lambda: 0.0)
     os._exit(0)
 
 

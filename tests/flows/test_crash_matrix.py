@@ -1,123 +1,47 @@
 """Every named point of the paging path, killed there by SIGKILL again and again.
 
 The oracle is the receiver's own log: every alert that nobody answered reached it, and a page
-comes at most once more for each crash, under the same id.
+comes at most once more for each crash, under the same id. What becomes of an alert after its first
+page is killed in `test_crash_life.py`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable
 from itertools import count
-from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from fleet.management.commands.sweep import deciding_stages
-from runbooks.alerts.intake import take_in_findings
 from runbooks.alerts.services import acknowledge_alert, close_alert
 from runbooks.models import Alert, Escalation, Page
-from telemetry.models import Finding
 from tests.factories import NOON, make_contact, make_owner, make_user, secret_from
-from tests.flows.conftest import database_url_of_test
-from tests.flows.crash_zygote import POINTS
-from tests.processes import ROOT
+from tests.flows.crash_zygote import FIRST_PAGE
+from tests.flows.zygote import (
+    Zygote,
+    alerts_received,
+    engine_pass,
+    lateness,
+    recover,
+    take_in,
+    times_received,
+)
 from tests.receiver import Receiver, broken_off, dripping, held, later, redirect, status
-from tests.runbooks.world import deliver, make_finding, make_library, seconds, site_paging
+from tests.runbooks.world import make_finding, make_library, seconds, site_paging
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 
-#: Kills at each point; times the number of points it is over 500.
-KILLS = 63
-ENGINE_POINTS = [point for point in POINTS if not point.startswith("acknowledged")]
-#: After this much time every lease has run out and every retry is due.
-LATER = (15, 40)
+#: Kills at each point; with those of `test_crash_life.py` they are over 500.
+KILLS = 41
 
 
-class Zygote:
-    """Forks engines that die where they are told to."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.flows.crash_zygote"],
-            cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": database_url_of_test()},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def kill_at(self, point: str, *, now: datetime, **order: Any) -> bool:
-        """Let an engine work until it dies at `point`; tell whether it did."""
-        return bool(self._ask(point=point, now=now.isoformat(), **order)["killed"])
-
-    def stop_at(self, point: str, *, now: datetime) -> int:
-        """Let an engine work until it stands still at `point`; return its process id."""
-        answer = self._ask(point=point, now=now.isoformat(), stop=True)
-        assert answer["stopped"]
-        return int(answer["pid"])
-
-    def go_on(self, engine: int) -> bool:
-        """Let an engine that stands still go on; tell whether it came to its end."""
-        return bool(self._ask(go_on=engine)["ended"])
-
-    def _ask(self, **order: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def end(self) -> None:
-        """End it; it has no children between two orders."""
-        self._process.kill()
-        self._process.communicate()
-
-
-@pytest.fixture
-def zygote(transactional_db: None) -> Iterator[Zygote]:
-    made = Zygote()
-    yield made
-    made.end()
-
-
-def engine_pass(now: datetime) -> None:
-    """Do what the sweep does in one cycle, at `now`."""
-    for stage in deciding_stages():
-        stage.run(now)
-    deliver(now)
-
-
-def recover(now: datetime) -> None:
-    """Let healthy engines go on until every lease and retry has had its time."""
-    for wait in LATER:
-        engine_pass(now + seconds(wait))
-
-
-def take_in(finding: Finding) -> Alert:
-    take_in_findings(now=finding.began_at)
-    return Alert.objects.get(finding=finding)
-
-
-def times_received(receiver: Receiver) -> Counter[str]:
-    """Return how often each page reached the receiver."""
-    return Counter(request.headers["webhook-id"] for request in receiver.requests)
-
-
-def alerts_received(receiver: Receiver) -> set[int]:
-    return {request.json["data"]["alert"]["id"] for request in receiver.requests}
-
-
-@pytest.mark.parametrize("point", ENGINE_POINTS)
+@pytest.mark.parametrize("point", FIRST_PAGE)
 def test_no_page_is_lost_and_one_more_comes_at_most(
-    point: str, zygote: Zygote, receiver: Receiver
+    point: str,
+    zygote: Zygote,
+    receiver: Receiver,
+    record_property: Callable[[str, object], None],
 ) -> None:
     make_library()
     site = site_paging(receiver)
@@ -140,6 +64,7 @@ def test_no_page_is_lost_and_one_more_comes_at_most(
     # One page an alert, and the crash at most doubled it.
     assert len(times_received(receiver)) == KILLS
     assert max(times_received(receiver).values()) <= 2
+    record_property("lateness", lateness())
 
 
 def test_an_acknowledgement_that_died_halfway_did_not_happen_and_paging_goes_on(

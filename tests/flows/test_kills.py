@@ -83,6 +83,16 @@ def test_a_killed_part_loses_nothing_and_the_flow_finishes(world: FlowWorld, vic
     assert sum(ledger.values_list("windows", flat=True)) == world.windows()
 
 
+def test_an_escalation_under_way_goes_on_when_redis_is_emptied(world: FlowWorld) -> None:
+    for name in ("worker", "beat", "sweep"):
+        world.processes.start(name)
+    world.report_trouble(1)
+    wait_until(lambda: world.pages_to("kenji"), within=60, what="the first step is taken")
+    redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
+    wait_until(lambda: world.pages_to("mei"), within=60, what="the next step is taken in its turn")
+    assert len(world.pages_to("kenji")) == len(world.pages_to("mei")) == 1
+
+
 @pytest.mark.parametrize("victim", ["web", "postgres"])
 def test_a_server_that_was_killed_leaves_no_hole_in_the_telemetry(
     world: FlowWorld, victim: str

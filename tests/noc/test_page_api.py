@@ -256,12 +256,15 @@ def test_nothing_is_done_on_a_visit(page: Page) -> None:
 class TestGarbage(TestCase):
     """Whatever stands in the headers, the answer is a refusal and never a fault of ours."""
 
+    @classmethod
+    def setUpTestData(cls) -> None:
+        make_library()
+        cls.page = make_page()
+
     @settings(max_examples=25)
     @given(st.dictionaries(st.sampled_from(["id", "timestamp", "signature"]), st.text()))
     def test_any_header_is_refused_in_words(self, parts: dict[str, str]) -> None:
-        make_library()
-        page = make_page()
         headers = {f"webhook-{name}": value for name, value in parts.items()}
-        answer = ask(page, "acknowledge", acknowledgement(page), headers=headers)
+        answer = ask(self.page, "acknowledge", acknowledgement(self.page), headers=headers)
         assert answer.status_code == 401
         assert answer.json()["message"].endswith(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
@@ -16,6 +17,8 @@ from runbooks.alerts.intake import take_in_findings
 from runbooks.models import Alert, AlertEvent, Escalation, EscalationPolicyVersion, Page
 from telemetry.models import Finding
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
+
+WAITING = [Page.State.PENDING, Page.State.LEASED]
 
 
 class LifeWorld(RuleBasedStateMachine):
@@ -33,6 +36,10 @@ class LifeWorld(RuleBasedStateMachine):
         self.timelines: dict[int, list[int]] = {}
         self.revisions: dict[int, int] = {}
         self.closed: set[int] = set()
+        #: What the last look saw: every alert, the alerts with a page under way, the timelines.
+        self.alerts: list[Alert] = []
+        self.waiting: set[int] = set()
+        self.entries: dict[int, list[int]] = {}
         self.world = transaction.atomic()
         self.world.__enter__()
 
@@ -58,6 +65,15 @@ class LifeWorld(RuleBasedStateMachine):
         self.site = make_site(policy=policy, owner=ana)
         self.ben = ben
         self.operators = [make_user(Membership.Role.OPERATOR, self.site) for _ in range(2)]
+
+    def look(self) -> None:
+        """See the rows as they are now."""
+        self.alerts = list(Alert.objects.select_related("escalation"))
+        waiting = Page.objects.filter(state__in=WAITING)
+        self.waiting = set(waiting.values_list("alert_id", flat=True))
+        self.entries = defaultdict(list)
+        for alert_id, entry in AlertEvent.objects.order_by("pk").values_list("alert_id", "pk"):
+            self.entries[alert_id].append(entry)
 
     def take_in(self) -> None:
         take_in_findings(now=self.now)

@@ -16,7 +16,7 @@ from runbooks.alerts.intake import follow_findings, take_in_findings
 from runbooks.alerts.replies import take_in_replies
 from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor.audit import audit_promises
-from runbooks.escalation.services import advance_due_escalations
+from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats.services import check_heartbeats
 from runbooks.models import Alert, Page
 from runbooks.paging.announcements import deliver_announcements
@@ -67,7 +67,7 @@ def test_an_old_program_sends_no_page(receiver: Receiver) -> None:
     alert = queued(site_paging(receiver))
     raise_version(Module.DELIVERY)
     with pytest.raises(EngineMismatch):
-        deliver_due_pages(now=NOON)
+        deliver_due_pages(now=NOON, next_of=next_move)
     assert receiver.requests == []
     assert Page.objects.get(alert=alert).state == Page.State.PENDING
 
@@ -86,7 +86,7 @@ def test_an_answer_that_comes_after_the_upgrade_is_left_to_the_newer_program(
         return clock
 
     with pytest.raises(EngineMismatch):
-        deliver_due_pages(now=NOON, clock=upgrade_in_the_air([0.0]))
+        deliver_due_pages(now=NOON, next_of=next_move, clock=upgrade_in_the_air([0.0]))
     # Its lease runs out, and the newer program sends it once more under the same id.
     assert Page.objects.get(alert=alert).state == Page.State.LEASED
 

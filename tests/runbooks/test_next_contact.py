@@ -77,6 +77,25 @@ def test_the_next_contact_has_as_long_as_the_first_had(receiver: Receiver) -> No
     assert second.give_up_at == NOON + seconds(400)
 
 
+def test_the_next_step_does_not_stop_the_pages_of_the_step_before_it(receiver: Receiver) -> None:
+    receiver.answers(status(503))
+    phone = make_pager(receiver, label="phone")
+    make_contact(owner=phone.owner, label="tablet", position=2)
+    ben = make_contact().owner
+    policy = policy_of((["site_owner"], 60), ([word(ben)], 60))
+    alert = queued(make_site(owner=phone.owner, policy=policy))
+    deliver(NOON)
+    now = NOON + seconds(60)
+    advance_due_escalations(now=now)
+    deliver(now)
+    rows = Page.objects.filter(alert=alert).values_list("owner", "contact__label", "sequence")
+    assert set(rows) == {
+        (phone.owner_id, "phone", 1),
+        (phone.owner_id, "tablet", 1),
+        (ben.pk, "pager", 2),
+    }
+
+
 def test_when_every_contact_is_dead_the_next_step_is_due_now(receiver: Receiver) -> None:
     receiver.answers(status(404))
     alert = queued(site_paging(receiver))

@@ -10,6 +10,7 @@ from django.db import Error, transaction
 
 from fleet.models import Membership
 from runbooks.alerts.services import close_alert
+from runbooks.library.document import VARIABLES
 from runbooks.models import Alert, Run, RunbookVersion, RunbookWithdrawal, RunEntry, RunJob
 from runbooks.runs.errors import RunError
 from runbooks.runs.services import (
@@ -25,6 +26,7 @@ from runbooks.runs.services import (
     start_run_at_site,
     start_run_for_alert,
 )
+from runbooks.runs.values import values_for_alert
 from runbooks.runs.verify import end_waits
 from tests.factories import NOON, make_node, make_site, make_user
 from tests.pure.run_steps import make_step
@@ -323,3 +325,13 @@ def test_the_log_cannot_be_rewritten() -> None:
         with pytest.raises(Error), transaction.atomic():
             act()
     assert codes_of(Device(run).send()) == []
+
+
+@pytest.mark.usefixtures("library")
+def test_every_variable_a_runbook_may_use_is_filled_or_known_to_be_unknown() -> None:
+    alert = make_alert()
+    hands = make_user(Role.REMOTE_HANDS, alert.site, first_name="Ken", last_name="Ito")
+    values = values_for_alert(alert)
+    assert set(values) == set(VARIABLES)
+    assert values["site.hands"] == hands.get_full_name()
+    assert values["alert.id"] == f"A-{alert.pk}"

@@ -159,6 +159,34 @@ def test_a_revoked_device_is_not_asked_again_for_what_was_taken_in_before() -> N
     assert (receipt.kept, codes_of(receipt)) == ([1], ["token_revoked"])
 
 
+def test_a_key_does_not_outlive_the_rights_of_its_person() -> None:
+    device = Device(make_run())
+    device.user.memberships.all().delete()
+    assert codes_of(device.send(device.done("look"))) == ["token_revoked"]
+    other = Device(device.run)
+    other.user.is_active = False
+    other.user.save(update_fields=["is_active"])
+    assert codes_of(other.send(other.done("look"))) == ["token_revoked"]
+
+
+def test_a_clock_that_lost_its_battery_is_put_right() -> None:
+    device = Device(make_run(), ahead=NOON.replace(year=1970) - NOON)
+    until = (NOON + device.ahead + timedelta(minutes=10)).isoformat()
+    sent = device.send(device.entry("timer_started", "cool", input={"until": until}))
+    assert sent.kept == [1]
+    assert progress(device.run).steps[3].until == NOON + timedelta(minutes=10)
+
+
+def test_what_cannot_be_stored_is_told_to_who_wants_to_accept_it() -> None:
+    run = make_run()
+    device = Device(run)
+    entry = device.done("look") | {"by": "\ud800", "mac": ""}
+    assert codes_of(device.send(entry)) == ["entry_tampered"]
+    with pytest.raises(RunError) as refusal:
+        accept_quarantined(row=RunQuarantine.objects.get(), by=run.lead, now=NOON)
+    assert refusal.value.code == "bad_entry"
+
+
 def test_what_a_revoked_key_brought_is_accepted_or_set_aside_by_a_person_once() -> None:
     run = make_run()
     device = Device(run)
@@ -249,14 +277,22 @@ ROUNDS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture
+def crew() -> tuple[Run, Any]:
+    """A run whose site, lead and edition the walks share, and hands for their devices."""
+    run = make_run()
+    return run, make_user(Membership.Role.REMOTE_HANDS, run.site)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROUNDS)
 def test_whatever_replies_are_lost_each_entry_is_in_exactly_one_place_once(
-    rounds: list[tuple[int, list[Any], bool]],
+    crew: tuple[Run, Any], rounds: list[tuple[int, list[Any], bool]]
 ) -> None:
     """A device forgets what the answer names; a lost answer makes it send all of it again."""
-    run = make_run()
-    devices = [Device(run), Device(run)]
+    before, hands = crew
+    run = make_run(site=before.site, by=before.lead, version=before.runbook_version)
+    devices = [Device(run, hands), Device(run, hands)]
     held: list[dict[int, Any]] = [{}, {}]
     written = 0
     for place, said, is_lost in [*rounds, (0, [], False), (1, [], False)]:

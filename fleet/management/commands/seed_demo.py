@@ -17,6 +17,7 @@ from django.utils import timezone
 from fleet.management.demo import world
 from fleet.management.demo.files import EDGE_CONF, MODEL, DemoFiles
 from fleet.management.demo.history import write_history
+from fleet.management.demo.visits import seed_group_and_heartbeat, seed_visits
 from fleet.management.demo.watch import seed_maintenance, seed_schedule
 from fleet.models import AgentToken, Contact, DesiredState, Membership, Node, Owner, Site
 from fleet.models.desired import ItemKind
@@ -46,6 +47,8 @@ class Command(BaseCommand):
             seed_maintenance(sites, now)
             _seed_desired(sites, now)
             _seed_logins(owners)
+            seed_visits(sites, now)
+            seed_group_and_heartbeat(sites, owners, now)
             _seed_tokens(sites, files, now)
             ensure_partitions(now=now)
             write_history(now=now)
@@ -192,8 +195,9 @@ def _seed_logins(owners: dict[str, Owner]) -> None:
     for account in DEMO_ACCOUNTS:
         user, is_new = get_user_model().objects.get_or_create(username=account.username)
         if is_new:
+            user.first_name, user.last_name = account.person
             user.set_password(account.password)
-            user.save(update_fields=["password"])
+            user.save(update_fields=["first_name", "last_name", "password"])
         if account.role == Membership.Role.OWNER:
             # An owner sees the sites that name them; no membership is needed.
             Owner.objects.filter(pk=owners[account.username].pk).update(user=user)

@@ -96,6 +96,8 @@ ACKNOWLEDGED_SECONDS = 1800
 SCHEDULE = "noc"
 #: Where work recurs.
 FILTERED = "porto-depot"
+#: Where a full disk was cleared yesterday.
+CLEARED = "gdansk-port"
 #: Short, so that a visitor sees the next person paged; a real policy waits 5 min or more.
 STEP_SECONDS = 45
 

@@ -1,0 +1,109 @@
+"""Making tablets ready for a site: what one has to hold, and how ready each says it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from fleet.models import Site
+from runbooks.models import RunbookMedia, Tablet
+from runbooks.runs.batch import is_whole, read_device
+from runbooks.runs.checks import is_storable
+from runbooks.runs.errors import RunError
+from runbooks.runs.pack import picture_digests, picture_path
+from runbooks.runs.selectors import open_runs, runs_where
+
+#: Runs that a tablet carries for a site, the newest first; each may have many pictures.
+MOST_RUNS = 20
+LONGEST_LABEL = 80
+_MOST = 2**31 - 1
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What a tablet says of itself."""
+
+    device_id: str
+    label: str
+    manifest_hash: str
+    file_count: int
+    ready_count: int
+    is_storage_persistent: bool
+    waiting_count: int
+
+
+def site_pack_of(*, site: Site, user: User) -> Json:
+    """Return what a tablet has to hold for the site: files with their hashes, and open runs."""
+    runs = list(open_runs(runs_where(user)).filter(site=site).order_by("-pk")[:MOST_RUNS])
+    shown = [(run, digest) for run in runs for digest in sorted(picture_digests(run))]
+    media = RunbookMedia.objects.filter(sha256__in={digest for _, digest in shown})
+    sizes = dict(media.values_list("sha256", "size"))
+    files = [
+        {"url": picture_path(run, digest), "sha256": digest, "size": sizes[digest]}
+        for run, digest in shown
+        if digest in sizes
+    ]
+    ids = [run.pk for run in runs]
+    return {
+        "hash": hashlib.sha256(json.dumps([files, ids]).encode()).hexdigest(),
+        "site": site.slug,
+        "name": site.name,
+        "files": files,
+        "total": sum(sizes[str(file["sha256"])] for file in files),
+        "runs": ids,
+    }
+
+
+def read_readiness(data: Mapping[str, Any]) -> Readiness:
+    """Read what a tablet says of itself; RunError where it says nothing of the kind."""
+    label, digest = data.get("label", ""), data.get("hash", "")
+    counts = [data.get(name, 0) for name in ("files", "ready", "waiting")]
+    is_fine = (
+        isinstance(label, str)
+        and is_storable(label, LONGEST_LABEL)
+        and isinstance(digest, str)
+        and is_storable(digest, 64)
+        and all(is_whole(count, 0, _MOST) for count in counts)
+        and isinstance(data.get("persistent", False), bool)
+    )
+    if not is_fine:
+        raise RunError(
+            "bad_readiness",
+            "'label' and 'hash' are short texts, 'files', 'ready' and 'waiting' whole numbers, "
+            "'persistent' is true or false.",
+        )
+    return Readiness(
+        device_id=read_device(data),
+        label=label,
+        manifest_hash=digest,
+        file_count=counts[0],
+        ready_count=counts[1],
+        is_storage_persistent=data.get("persistent", False),
+        waiting_count=counts[2],
+    )
+
+
+def note_readiness(*, site: Site, user: User, said: Readiness, now: datetime) -> Tablet:
+    """Note how ready a tablet is; it belongs to the site it was made ready for last."""
+    facts = {
+        "label": said.label,
+        "site": site,
+        "user": user,
+        "manifest_hash": said.manifest_hash,
+        "file_count": said.file_count,
+        "ready_count": said.ready_count,
+        "is_storage_persistent": said.is_storage_persistent,
+        "waiting_count": said.waiting_count,
+        "checked_at": now,
+        "last_seen_at": now,
+    }
+    tablet, _ = Tablet.objects.update_or_create(device_id=said.device_id, defaults=facts)
+    return tablet

@@ -1,0 +1,65 @@
+// How each kind of step is drawn and entered. A kind gets the step's context and returns
+// `body` (what stands under the text), `main` (the dark button) and `others` (more buttons).
+// A new kind is a new line here.
+
+import { branch, check, choice } from "./kind_pick.js";
+import { reading } from "./kind_reading.js";
+import { h } from "./dom.js";
+import { markup } from "./markup.js";
+
+function instruction({ done }) {
+  return { main: { label: "Done", press: () => done({}) } };
+}
+
+function confirm({ done }) {
+  return { main: { label: "Yes, confirmed", press: () => done({}) } };
+}
+
+function link({ step, done }) {
+  const { slug, title } = step.runbook ?? {};
+  const body = slug ? [h("p", { class: "way" }, "Go on with the runbook ",
+    h("a", { href: `/runbooks/${slug}/`, target: "_blank" }, title), ".")] : [];
+  return { body, main: { label: "Done", press: () => done({}) } };
+}
+
+/** A telephone number or an address as something to press, anything else as text. */
+export function reach(how) {
+  if (/^\+?[\d ()-]{5,}$/.test(how)) return h("a", { class: "reach", href: `tel:${how.replace(/[^\d+]/g, "")}` }, how);
+  if (/^[^\s@]+@[^\s@]+$/.test(how)) return h("a", { class: "reach", href: `mailto:${how}` }, how);
+  return h("span", {}, how);
+}
+
+function escalate({ step, view, draft, done, fault }) {
+  const people = view.pack.contacts ?? [];
+  const field = h("input", {
+    id: "said-to", value: draft.text ?? "", autocomplete: "off", maxLength: 120,
+    oninput: () => { draft.text = field.value; },
+  });
+  const list = people.length ? h("ul", { class: "contacts" }, people.map(({ role, name, how }) =>
+    h("li", {}, h("span", { class: "dim" }, role), h("b", {}, name), reach(how)))) : null;
+  const press = () => (field.value.trim()
+    ? done({ said_to: field.value.trim() }) : fault("Write whom you spoke to, then press Done.", field));
+  return {
+    body: [list, markup(view.pack.sections?.escalate),
+      h("div", { class: "entry" }, h("label", { htmlFor: "said-to" }, "Whom did you speak to?"), field)],
+    main: { label: "Done", press }, step,
+  };
+}
+
+const KINDS = { instruction, confirm, link, escalate, check, choice, branch, reading };
+// What only some runbooks have is fetched for those; the service worker keeps it either way.
+const capture = () => import("./kind_capture.js");
+const waits = () => import("./kind_wait.js");
+const LATE = { photo: capture, scan: capture, wait: waits, approval: waits, verify: waits };
+
+/** See that every kind among the steps can be drawn. */
+export async function knowKinds(steps) {
+  for (const kind of new Set(steps.map((step) => step.kind))) {
+    if (LATE[kind] && !KINDS[kind]) KINDS[kind] = (await LATE[kind]())[kind];
+  }
+}
+
+/** Draw what belongs to the step's kind; a kind this program does not know is an instruction. */
+export function drawKind(context) {
+  return (KINDS[context.step.kind] ?? instruction)(context);
+}

@@ -1,0 +1,124 @@
+"""Making a tablet ready: what it has to hold, who may ask, and what it says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from fleet.models import Site
+from runbooks.models import Run, RunbookMedia, Tablet
+from runbooks.runs.services import abandon_run
+from tests.factories import NOON, make_site, make_user
+from tests.runbooks.run_world import PNG, make_run
+
+pytestmark = pytest.mark.django_db
+
+DIGEST = hashlib.sha256(PNG).hexdigest()
+SAID = {
+    "device": "tablet-00000001",
+    "label": "iPad",
+    "hash": "ab" * 32,
+    "files": 14,
+    "ready": 13,
+    "persistent": True,
+    "waiting": 2,
+}
+
+
+@pytest.fixture
+def site() -> Site:
+    return make_site(name="Osaka-3", slug="osaka-3")
+
+
+@pytest.fixture
+def hands(client: Client, site: Site) -> Any:
+    user = make_user("remote_hands", site)
+    client.force_login(user)
+    return user
+
+
+def illustrate(run: Run) -> None:
+    """Give the run's edition a picture; as a translation, because editions never change."""
+    RunbookMedia.objects.create(
+        sha256=DIGEST,
+        name="a.png",
+        content_type="image/png",
+        size=len(PNG),
+        data=PNG,
+        added_at=NOON,
+    )
+    version = run.runbook_version
+    version.translations.create(
+        language="ja",
+        document=version.document | {"media": {"a.png": DIGEST}},
+        content_hash="cd" * 32,
+        published_at=NOON,
+    )
+
+
+def test_the_pack_names_open_runs_and_their_pictures_with_hashes(
+    client: Client, hands: Any, site: Site
+) -> None:
+    run, ended = make_run(site=site), make_run(site=site)
+    make_run()
+    illustrate(run)
+    abandon_run(run=ended, by=ended.lead, reason="Sold.", now=NOON)
+    pack = client.get("/sites/osaka-3/pack.json").json()
+    url = f"/api/v1/runs/{run.pk}/pictures/{DIGEST}"
+    assert pack["files"] == [{"url": url, "sha256": DIGEST, "size": len(PNG)}]
+    assert (pack["runs"], pack["total"], pack["name"]) == ([run.pk], len(PNG), "Osaka-3")
+    answer = client.get(url)
+    assert hashlib.sha256(answer.content).hexdigest() == DIGEST
+
+
+def test_another_set_of_runs_has_another_hash(client: Client, hands: Any, site: Site) -> None:
+    first = client.get("/sites/osaka-3/pack.json").json()
+    make_run(site=site)
+    assert client.get("/sites/osaka-3/pack.json").json()["hash"] != first["hash"]
+
+
+@pytest.mark.parametrize("role", [None, "viewer", "owner"])
+def test_who_may_not_run_there_is_told_of_no_such_site(
+    client: Client, site: Site, role: str | None
+) -> None:
+    client.force_login(make_user(role, site if role else None))
+    answer = client.get("/sites/osaka-3/pack.json")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_such_site")
+    said = client.post("/sites/osaka-3/tablets/", SAID, content_type="application/json")
+    assert said.status_code == 404
+    assert not Tablet.objects.exists()
+
+
+def test_a_tablet_says_how_ready_it_is_and_stands_once(
+    client: Client, hands: Any, site: Site
+) -> None:
+    for ready in (13, 14):
+        body = SAID | {"ready": ready}
+        answer = client.post("/sites/osaka-3/tablets/", body, content_type="application/json")
+        assert answer.status_code == 200
+    tablet = Tablet.objects.get()
+    assert (tablet.site, tablet.user, tablet.label) == (site, hands, "iPad")
+    assert (tablet.file_count, tablet.ready_count, tablet.waiting_count) == (14, 14, 2)
+    assert tablet.is_storage_persistent
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"ready": -1}, {"label": "a\x00"}, {"files": "14"}, {"persistent": 1}, {"hash": "x" * 65}],
+)
+def test_what_is_no_readiness_is_refused(
+    client: Client, hands: Any, site: Site, wrong: dict[str, Any]
+) -> None:
+    answer = client.post("/sites/osaka-3/tablets/", SAID | wrong, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_readiness")
+
+
+def test_another_sites_form_cannot_speak_for_a_tablet(site: Site) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(make_user("remote_hands", site))
+    answer = strict.post("/sites/osaka-3/tablets/", json.dumps(SAID), content_type="text/plain")
+    assert answer.status_code == 403

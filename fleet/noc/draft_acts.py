@@ -64,7 +64,7 @@ def read_said(request: HttpRequest, *, now: datetime) -> tuple[str, Said]:
     """Return the act that was asked for, and all that came with it."""
     act, _, detail = request.POST.get("act", "save").partition(":")
     said = Said(
-        words=request.POST.dict(),
+        words=_words(request),
         pictures=_pictures(request),
         detail=detail,
         seen=read_whole(request.POST.get("seen", ""), digits=9) or 0,
@@ -202,6 +202,12 @@ def _rearranged(draft: RunbookDraft, said: Said, changed: Rearranged, sentence: 
 
 def _address(draft: RunbookDraft) -> str:
     return reverse("noc:runbook-draft", args=[draft.pk])
+
+
+def _words(request: HttpRequest) -> dict[str, str]:
+    """Return the fields without what no database keeps; the text itself is refused for it."""
+    said = request.POST.dict()
+    return {key: text if key == "source" else text.replace("\0", "") for key, text in said.items()}
 
 
 def _pictures(request: HttpRequest) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ def draft_new(request: HttpRequest) -> HttpResponse:
     """Begin an empty draft, or one from the edition that is named; owner and review day may be."""
     require_write(request.user)
     by, now = account_of(request.user), timezone.now()
-    slug = request.POST.get("slug", "")
+    slug = request.POST.get("slug", "").replace("\0", "")
     if not slug:
         begun = begin_draft(by=by, now=now)
         return redirect("noc:runbook-draft", draft_id=begun.pk)

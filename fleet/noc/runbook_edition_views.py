@@ -96,7 +96,7 @@ def runbook_withdraw(request: HttpRequest, slug: str) -> HttpResponse:
     context: dict[str, object] = {"instead": instead_of(version), "typed": request.POST}
     if request.method == "GET":
         return _show(request, "noc/runbook_withdraw.html", version, "editions", context)
-    reason = request.POST.get("reason", "")
+    reason = request.POST.get("reason", "").replace("\0", "")
     try:
         withdraw_edition(
             version=version, reason=reason, by=account_of(request.user), now=timezone.now()

@@ -85,7 +85,8 @@ def in_language(version: RunbookVersion, language: str) -> RunbookVersion:
     """Return the edition with the text of a translation in place of its own, or 404."""
     if language == version.document.get("language"):
         return version
-    found = version.translations.filter(language=language).first()
+    # Compared here: the word comes from an address and may be nothing a database can look for.
+    found = next((one for one in version.translations.all() if one.language == language), None)
     if found is None:
         raise Http404("This edition is not published in that language.")
     translated = copy(version)

@@ -23,9 +23,9 @@ urlpatterns = [
     path("readyz", health_views.readyz, name="readyz"),
     path("demo/pager/", demo_views.demo_pager, name="demo-pager"),
     *detail_urlpatterns,
-    *library_urlpatterns,
     *silences_urlpatterns,
     *pages_urlpatterns,
     *oncall_urlpatterns,
     *heartbeats_urlpatterns,
+    *library_urlpatterns,
 ]

@@ -269,6 +269,15 @@ def test_an_act_that_is_not_known_changes_nothing() -> None:
     assert send(ann, begun(ann), "burn").status_code == 422
 
 
+@pytest.mark.parametrize("act", ["save", "submit", "comment", "discard", "insert:check"])
+def test_what_no_database_keeps_is_no_error_of_the_server(act: str) -> None:
+    ann = engineer()
+    said = dict.fromkeys(("note", "comment", "step", "why", "after"), "a\0b")
+    assert send(ann, begun(ann), act, **said).status_code in {302, 422}
+    typed = send(ann, begun(ann, NEW.replace("new-one", "other")), act, source="a\0b")
+    assert typed.status_code in {302, 422}
+
+
 def test_markup_in_a_draft_is_shown_not_obeyed() -> None:
     ann = engineer()
     draft = begun(ann, "<script>alert(1)</script></textarea>")

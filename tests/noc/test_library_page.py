@@ -254,6 +254,20 @@ def test_a_translation_is_added_and_read(books: None) -> None:
     assert nowhere.status_code == 404
 
 
+@pytest.mark.parametrize("query", ["?lang=%00", "?v=%00", "?v=99999999999", "?v=%D9%A3"])
+def test_an_address_that_is_nonsense_is_not_found(query: str, books: None) -> None:
+    there = reverse("noc:runbook", args=["hot"]) + query
+    assert signed_in(make_user("viewer")).get(there).status_code == 404
+
+
+def test_nonsense_in_a_form_is_no_error_of_the_server(books: None) -> None:
+    ann = signed_in(engineer())
+    begin = ann.post(reverse("noc:runbook-draft-new"), {"slug": "a\0b", "v": "1"})
+    assert begin.status_code == 404
+    there = reverse("noc:runbook-withdraw", args=["hot"]) + "?v=1"
+    assert ann.post(there, {"reason": "\0"}).status_code == 422
+
+
 def test_a_runbook_may_be_called_drafts() -> None:
     make_runbook("drafts", title="Close the draughts")
     assert Runbook.objects.get().slug == "drafts"

@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 
 from fleet.names import name_of
 from runbooks.alerts.errors import closer_of, holder_of
+from runbooks.library.difference import Mark, Piece
 from runbooks.paging.outcome import status_words
 
 register = template.Library()
@@ -192,6 +193,39 @@ def count_of(number: int, words: str) -> str:
 def unbroken(sentence: str) -> str:
     """Return the sentence with each number bound to its unit, so that no line ends between."""
     return _NUMBER_AND_UNIT.sub("\u00a0", sentence)
+
+
+@register.filter
+def size_words(size: int) -> str:
+    """Return a size as people say it: `962 bytes`, `132 kB`, `1.4 MB`."""
+    if size < 1_000:
+        return f"{size} bytes"
+    return f"{size / 1_000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+
+
+@register.filter
+def marked(pieces: Iterable[Piece]) -> SafeString:
+    """Draw what was added and removed with a sign before it, unseen words around it.
+
+    What is empty before a word stays outside its mark, so that the sign touches the word.
+    """
+    return format_html_join("", "{}", ((_marked(piece),) for piece in pieces))
+
+
+def _marked(piece: Piece) -> SafeString | str:
+    if piece.mark == Mark.KEPT:
+        return piece.text
+    tag, word = ("ins", "added") if piece.mark == Mark.ADDED else ("del", "removed")
+    text = piece.text.lstrip(" \n") or piece.text
+    return format_html(
+        '{}<{tag}><b class="sign" aria-hidden="true">{}</b><span class="hide">{}: </span>{}'
+        '<span class="hide"> (end) </span></{tag}>',
+        piece.text[: len(piece.text) - len(text)],
+        piece.mark.value,
+        word,
+        text,
+        tag=tag,
+    )
 
 
 @register.filter

@@ -7,6 +7,7 @@ from django.urls import path
 from fleet.noc import demo_views, fleet_views, health_views, login_views
 from fleet.noc.urls_detail import urlpatterns as detail_urlpatterns
 from fleet.noc.urls_heartbeats import urlpatterns as heartbeats_urlpatterns
+from fleet.noc.urls_library import urlpatterns as library_urlpatterns
 from fleet.noc.urls_oncall import urlpatterns as oncall_urlpatterns
 from fleet.noc.urls_pages import urlpatterns as pages_urlpatterns
 from fleet.noc.urls_runs import urlpatterns as runs_urlpatterns
@@ -28,4 +29,5 @@ urlpatterns = [
     *pages_urlpatterns,
     *oncall_urlpatterns,
     *heartbeats_urlpatterns,
+    *library_urlpatterns,
 ]

@@ -1,4 +1,4 @@
-"""The addresses of the pages about one thing: sites, nodes, alerts, runbooks."""
+"""The addresses of the pages about one thing: sites, nodes, alerts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from fleet.noc import (
     node_views,
     policy_choice_views,
     queue_views,
-    runbook_views,
     site_views,
 )
 
@@ -39,6 +38,4 @@ urlpatterns: list[URLPattern] = [
     ),
     path("alerts/<int:alert_id>/shelve/", alert_more_views.alert_shelve, name="alert-shelve"),
     path("alerts/<int:alert_id>/unshelve/", alert_more_views.alert_unshelve, name="alert-unshelve"),
-    path("runbooks/", runbook_views.runbooks, name="runbooks"),
-    path("runbooks/<slug:slug>/", runbook_views.runbook, name="runbook"),
 ]

@@ -9,7 +9,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -50,6 +50,18 @@ def pack(document: RunbookDocument, pictures: Mapping[str, bytes]) -> tuple[str,
         for name, data in sorted(pictures.items()):
             _write(archive, f"{PICTURES}/{name}", data)
     return f"{document.slug}.zip", "application/zip", packed.getvalue()
+
+
+def pack_library(books: Iterable[tuple[RunbookDocument, Mapping[str, bytes]]]) -> bytes:
+    """Return a zip with a folder for each runbook: its text, and its pictures in `media`."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for document, pictures in books:
+            folder = document.slug
+            _write(archive, f"{folder}/{document.slug}.md", document.source.encode())
+            for name, data in sorted(pictures.items()):
+                _write(archive, f"{folder}/{PICTURES}/{name}", data)
+    return packed.getvalue()
 
 
 def unpack(data: bytes) -> Bundle:

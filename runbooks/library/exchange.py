@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from runbooks.library.adopt import adopt_runbook
-from runbooks.library.bundle import pack, unpack
-from runbooks.library.document import RunbookError
+from runbooks.library.bundle import pack, pack_library, unpack
+from runbooks.library.document import RunbookDocument, RunbookError
 from runbooks.library.drafts import begin_draft
 from runbooks.library.match import newest_versions
 from runbooks.library.media import pictures_of
@@ -45,6 +45,25 @@ def export_edition(version: RunbookVersion) -> Export:
     """Return the edition as Markdown, or zipped with its pictures; imported, it is the same."""
     document = document_of(version)
     return Export(*pack(document, pictures_of(document)))
+
+
+def export_library() -> Export:
+    """Return every edition in force that can be read, zipped, a folder each.
+
+    One query for the texts, and one for the pictures of each runbook that has any: only those of
+    one runbook at a time are held beside the zip.
+    """
+    documents = [document for version in newest_versions() if (document := _readable(version))]
+    documents.sort(key=lambda document: document.slug)
+    data = pack_library((document, pictures_of(document)) for document in documents)
+    return Export("runbooks.zip", "application/zip", data)
+
+
+def _readable(version: RunbookVersion) -> RunbookDocument | None:
+    try:
+        return document_of(version)
+    except RunbookError:
+        return None
 
 
 @transaction.atomic

@@ -116,7 +116,9 @@ async function post(run, batch, waiting) {
     }),
   });
   if (!Array.isArray(answer.kept) || !Array.isArray(answer.quarantined)) throw new NotNow("No answer.");
-  if (!answer.kept.length && !answer.quarantined.length) throw new NotNow("Nothing was kept.");
+  if (!answer.kept.length && !answer.quarantined.length) {
+    throw new NotNow("The server has no more room for this run. What waits stays here; tell the lead.", { status: 409 });
+  }
   return { entries: [], run: {}, server_time: new Date().toISOString(), ...answer };
 }
 

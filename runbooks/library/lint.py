@@ -8,6 +8,7 @@ from datetime import date
 
 from runbooks.library.document import STEP_RULES, RunbookDocument, RunbookStep
 from runbooks.library.pictures import LARGEST_PICTURE
+from telemetry.metrics import CATALOGUE
 
 LONGEST_BODY = 600
 
@@ -64,6 +65,7 @@ def lint(
             *_advice(step, is_english=is_english),
             *_advice_on_destruction(step, is_english=is_english, is_asked=is_asked),
             *_advice_on_links(step, document.slug, known_slugs),
+            *_advice_on_metric(step),
         ]
         if step.id not in reached:
             sentences.append("let a branch lead here, or delete the step: no run reaches it.")
@@ -152,6 +154,19 @@ def _advice_on_links(
         return ["lead to another runbook; this one leads to itself."]
     if known_slugs is not None and step.runbook not in known_slugs:
         return [f"there is no runbook {step.runbook!r}; write it first, or correct the slug."]
+    return []
+
+
+def _advice_on_metric(step: RunbookStep) -> list[str]:
+    """Return what keeps the engine from ever passing the step, or from looking at the air."""
+    metric = CATALOGUE.get(step.metric)
+    if metric is None:
+        return []
+    if step.unit not in (metric.unit, metric.shown_unit):
+        units = " or ".join(dict.fromkeys(filter(None, (metric.shown_unit, metric.unit))))
+        return [f"write the unit of {metric.name}, {units}; in another nothing can be verified."]
+    if metric.name == "hw.temperature" and not step.device:
+        return ["name the sensor, like 'device: inlet'; without it the hottest chip counts."]
     return []
 
 

@@ -42,6 +42,7 @@ Wait 5 min.
 ### Verify that it falls
 - type: verify
 - metric: hw.temperature
+- device: inlet
 - unit: °C
 - max: 27
 - expect: Below 27 °C

@@ -51,6 +51,8 @@ class RunQuarantine(models.Model):
     device_id = models.CharField(max_length=36, blank=True)
     counter = models.PositiveBigIntegerField(null=True, blank=True)
     token = models.ForeignKey(RunToken, null=True, on_delete=models.SET_NULL, related_name="+")
+    #: How far the device's clock was ahead when it came.
+    skew_seconds = models.FloatField(null=True, blank=True)
     settlement = models.CharField(max_length=10, choices=Settlement.choices, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     settled_by = models.ForeignKey(

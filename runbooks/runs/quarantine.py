@@ -35,6 +35,7 @@ def keep_aside(
     run: Run,
     token: RunToken | None,
     device_id: str,
+    skew_seconds: float | None = None,
     now: datetime,
 ) -> RunQuarantine | None:
     """Keep a refused entry; sent again, it is kept once. None when the run keeps too many."""
@@ -59,6 +60,7 @@ def keep_aside(
         # The count names the first of them; the body tells any other one apart.
         counter=None if is_taken else counter,
         token=token,
+        skew_seconds=skew_seconds,
     )
 
 
@@ -82,7 +84,7 @@ def accept_quarantined(*, row: RunQuarantine, by: User, now: datetime) -> RunEnt
         run=run,
         draft=draft,
         writer=Writer(user, name, Channel.TABLET),
-        place=place_of(run, body.get("version")),
+        place=place_of(run, body.get("version"), skew_seconds=current.skew_seconds),
         now=now,
     )
     _settle(current, RunQuarantine.Settlement.ACCEPTED, by, now, entry)

@@ -173,6 +173,7 @@ class _Intake:
             run=self._run,
             token=self._token,
             device_id=self._batch.device_id,
+            skew_seconds=self._skew,
             now=self._now,
         )
         return kept is not None

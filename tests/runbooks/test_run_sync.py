@@ -205,6 +205,15 @@ def test_what_a_revoked_key_brought_is_accepted_or_set_aside_by_a_person_once() 
     assert RunQuarantine.objects.filter(settled_by=run.lead).count() == 2
 
 
+def test_an_entry_that_is_accepted_later_keeps_how_wrong_its_clock_was() -> None:
+    run = make_run()
+    device = Device(run, ahead=timedelta(minutes=10))
+    revoke_token(token=device.token, now=NOON)
+    device.send(device.done("look"))
+    entry = accept_quarantined(row=RunQuarantine.objects.get(), by=run.lead, now=NOON)
+    assert entry.skew_seconds == 600.0
+
+
 def test_an_entry_whose_number_is_taken_is_accepted_without_one_and_is_the_later_word() -> None:
     run = make_run()
     device = Device(run)

@@ -19,6 +19,7 @@ from fleet.noc.live_pages import live_page
 from fleet.noc.run_step_board import step_key
 from fleet.noc.run_views import show_run
 from fleet.noc.whole_numbers import read_whole
+from runbooks.library.document import RunbookError
 from runbooks.models import Run, RunEntry
 from runbooks.runs import services
 from runbooks.runs.errors import RunError
@@ -62,6 +63,8 @@ def run_act(request: HttpRequest, run_id: int, act: str) -> HttpResponse:
         # Read again: somebody else may have been faster, and that is what the page must show.
         now_run = run_for(request.user, run_id)
         return show_run(request, now_run, fault=refusal.sentence, field=field, status=status)
+    except RunbookError as unreadable:
+        return show_run(request, run, fault=str(unreadable), status=409)
     if request.htmx:  # type: ignore[attr-defined]  # set by the middleware
         return show_run(request, run_for(request.user, run_id))
     return redirect("noc:run-watch", run_id)

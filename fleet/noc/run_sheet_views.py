@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,6 +13,8 @@ from django.views.decorators.http import require_GET
 
 from fleet.noc.chart_cards import Span
 from fleet.noc.live_pages import live_page
+from runbooks.library.document import RunbookError
+from runbooks.models import Run
 from runbooks.runs.export import entries_csv, sheet_json, sheet_markdown
 from runbooks.runs.selectors import run_for
 from runbooks.runs.sheet import Sheet, sheet_of
@@ -31,7 +34,7 @@ def run_sheet(request: HttpRequest, run_id: int) -> HttpResponse:
     zone = run.site.time_zone
     context = {
         "run": run,
-        "sheet": sheet_of(run=run, now=now),
+        "sheet": _sheet(run, now),
         "zone_words": Span(now, now, zone, now).zone_words,
         "now": now,
     }
@@ -46,7 +49,14 @@ def run_export(request: HttpRequest, run_id: int, form: str) -> HttpResponse:
         raise Http404("There is no such form; ask for json, csv or md.")
     content_type, write = _WRITERS[form]
     run = run_for(request.user, run_id)
-    answer = HttpResponse(write(sheet_of(run=run, now=timezone.now())), content_type=content_type)
+    answer = HttpResponse(write(_sheet(run, timezone.now())), content_type=content_type)
     answer["Content-Disposition"] = f'attachment; filename="R-{run.pk}.{form}"'
     answer["X-Content-Type-Options"] = "nosniff"
     return answer
+
+
+def _sheet(run: Run, now: datetime) -> Sheet:
+    try:
+        return sheet_of(run=run, now=now)
+    except RunbookError as unreadable:
+        raise Http404(f"R-{run.pk} has no sheet: {unreadable}") from None

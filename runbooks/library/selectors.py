@@ -8,7 +8,7 @@ from datetime import date
 from django.db.models import Q
 from django.http import Http404
 
-from runbooks.library.document import RunbookDocument
+from runbooks.library.document import RunbookDocument, RunbookError
 from runbooks.library.match import newest_versions
 from runbooks.library.stored import document_from_json
 from runbooks.models import RunbookVersion
@@ -64,7 +64,10 @@ def document_of(version: RunbookVersion) -> RunbookDocument:
 
 
 def _entry(version: RunbookVersion) -> LibraryEntry:
-    document = document_of(version)
+    try:
+        document = document_of(version)
+    except RunbookError:
+        return _unreadable(version)
     return LibraryEntry(
         version=version,
         slug=version.runbook.slug,
@@ -75,4 +78,19 @@ def _entry(version: RunbookVersion) -> LibraryEntry:
         minutes=document.minutes,
         review_by=document.review_by,
         step_count=len(document.steps),
+    )
+
+
+def _unreadable(version: RunbookVersion) -> LibraryEntry:
+    """Return what is known of an edition of a form that this program cannot read: it is overdue."""
+    return LibraryEntry(
+        version=version,
+        slug=version.runbook.slug,
+        title=version.runbook.title,
+        category=version.runbook.category,
+        matches=(),
+        owner="",
+        minutes=0,
+        review_by=version.published_at.date(),
+        step_count=0,
     )

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from fleet.access import Action
+from runbooks.library.document import RunbookError
 from runbooks.models import Run, RunToken
 from runbooks.runs.errors import RunError
 from runbooks.runs.selectors import run_by_token, run_for
@@ -93,6 +94,8 @@ def _answering(view: Door, methods: tuple[str, ...]) -> Door:
             return view(request, *args, **captured)
         except RunError as exc:
             return refusal(exc)
+        except RunbookError as exc:
+            return refusal(RunError("edition_unreadable", str(exc)))
         except Http404:
             return refusal(no_such_run())
 

@@ -13,7 +13,8 @@ PAGE = (ROOT / "docs/runs.md").read_text()
 
 
 def test_every_code_is_explained_and_no_other() -> None:
-    code = "\n".join(path.read_text() for path in python_files("runbooks/runs", "runbooks/tablet"))
+    folders = ("runbooks/runs", "runbooks/tablet", "fleet/noc")
+    code = "\n".join(path.read_text() for path in python_files(*folders))
     raised = set(re.findall(r'RunError\(\s*"([a-z_]+)"', code))
     tables = PAGE[PAGE.index("## Errors") :]
     cells = [line.split("|")[1] for line in tables.splitlines() if line.startswith("| `")]

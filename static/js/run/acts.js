@@ -5,6 +5,7 @@ import { at, fill, h } from "./dom.js";
 import { say } from "./frame.js";
 import { add } from "./outbox.js";
 import { keepName } from "./pack.js";
+import { afterEntry } from "./typed.js";
 
 const TAKES_PHOTOS = ["step_done", "step_cannot", "step_skipped", "noted"];
 const SETTLED = ["done", "cannot", "skipped", "disputed"];
@@ -35,12 +36,15 @@ export class Acts {
     this.isBusy = true;
     try {
       if (!(await this.nameMe())) return;
-      await this.write(step, kind, input);
+      const memory = this.page.memoryOf(step.id);
+      const rest = afterEntry(memory, kind, input);
+      await this.write(step, kind, input, rest);
+      Object.assign(memory, rest);
+      // Letters that were on their way to the disk meanwhile are not typed any more.
+      this.page.keep(step.id);
       navigator.vibrate?.(30);
       alarm("");
       say(said ?? `Saved on this tablet: step ${step.number}.`);
-      const memory = this.page.memoryOf(step.id);
-      Object.assign(memory, { again: false, ...(kind === "noted" ? {} : { draft: {} }) });
       await this.page.refresh({ force: true });
       if (!stays) this.goOn(step);
       this.page.sending.written();
@@ -51,13 +55,13 @@ export class Acts {
     }
   }
 
-  write(step, kind, input) {
+  write(step, kind, input, rest) {
     const { view } = this;
     const photos = TAKES_PHOTOS.includes(kind) ? this.draftPhotos(step) : [];
     return add(view.id, {
       kind, step: step.id, version: view.run.runbook.version, input, by: view.me?.name ?? view.name,
       evidence: photos.map((photo) => photo.sha256),
-    }, photos);
+    }, photos, rest);
   }
 
   draftPhotos(step) {
@@ -103,11 +107,17 @@ export class Acts {
   }
 
   async note(step) {
-    (await this.later.sheets()).askNote(step, this.enter);
+    (await this.later.sheets()).askNote(step, this.typed(step, "noted"), this.enter);
   }
 
   async reason(step, kind) {
-    (await this.later.sheets()).askReason(step, kind, this.enter);
+    (await this.later.sheets()).askReason(step, kind, this.typed(step, kind), this.enter);
+  }
+
+  /** The words of a sheet that were not entered yet, and how they are kept while they are written. */
+  typed(step, kind) {
+    const { words } = this.page.memoryOf(step.id);
+    return { text: words[kind] ?? "", keep: (text) => { words[kind] = text; this.page.keep(step.id); } };
   }
 
   async gate(step) {
@@ -125,7 +135,18 @@ export class Acts {
   }
 
   async safety() {
-    (await this.later.sheets()).showSafety(this.view);
+    const { languageField } = await this.later.languages();
+    (await this.later.sheets()).showSafety(this.view, languageField(this.view, (tag) => this.speak(tag)));
+  }
+
+  /** Show the steps in another language, and keep the other runs in it too. */
+  async speak(tag) {
+    const { choose, keepOthers } = await this.later.languages();
+    await choose(tag, this.view.id);
+    await this.page.refresh({ force: true });
+    if (at("sheet").open) { await this.safety(); at("language").focus(); }
+    await (await this.later.pictures()).keepPictures(this.view.steps, this.view.token);
+    await keepOthers(this.view.id);
   }
 
   async sync() {
@@ -170,7 +191,7 @@ export class Acts {
   }
 
   picture({ url, alt }) {
-    return this.image(url, alt, async (image) => (await this.later.pictures()).showPicture(image, url, this.view.token));
+    return this.image(url + alt, alt, async (image) => (await this.later.pictures()).showPicture(image, url, this.view.token));
   }
 
   /** One element for one picture, so that it does not flicker when the step is drawn again. */

@@ -8,40 +8,18 @@ from typing import Any
 
 import brotli
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
 from playwright.sync_api import Locator, Page, expect
 
 from runbooks.models import RunEntry, Tablet
 from runbooks.runs.services import pause_run
 from runbooks.runs.tokens import make_claim
-from tests.browser.screens import RULES, elsewhere, script
-from tests.browser.tablet_world import RunWorld, Tablets, TabletServer
+from tests.browser.screens import elsewhere, script
+from tests.browser.tablet_world import RunWorld, Tablets, TabletServer, faults_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-SIZES = ((1920, 1080), (1024, 768), (768, 1024), (390, 844))
-#: 1024 px at 200 % zoom.
-ZOOMED = (512, 384)
 IDLE = "localStorage.setItem('hw_tablet_seen', String(Date.now() - 16 * 60000))"
-
-
-def faults_of(page: Page) -> list[str]:
-    """Return what axe has against the screen, light and dark, and what is wider than it."""
-    faults = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found = Axe().run(page, options=RULES)
-        faults += [
-            f"{scheme}: {one['id']} {one['nodes'][0]['target']}"
-            for one in found.response["violations"]
-        ]
-    for width, height in (*SIZES, ZOOMED):
-        page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append(f"{width}: wider than the screen")
-    page.set_viewport_size({"width": 1024, "height": 768})
-    return faults
 
 
 def test_every_kind_of_step_is_drawn_without_fault(tablets: Tablets, run_world: RunWorld) -> None:

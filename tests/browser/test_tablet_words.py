@@ -12,8 +12,17 @@ from runbooks.library.document import StepOption
 from runbooks.library.selectors import document_of
 from runbooks.library.stored import document_to_json
 from runbooks.models import Run, RunbookTranslation, RunEntry
-from tests.browser.screens import elsewhere
-from tests.browser.tablet_world import RunWorld, Tablet, Tablets, TabletServer
+from runbooks.runs.tablets import MOST_BYTES
+from tests.browser.screens import elsewhere, script
+from tests.browser.tablet_world import (
+    RunWorld,
+    Tablet,
+    Tablets,
+    TabletServer,
+    drawing,
+    faults_of,
+)
+from tests.factories import make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -60,11 +69,7 @@ def test_a_branch_chosen_in_japanese_leads_the_same_way_and_offline(
     tablet.carry(other)
     page = tablet.carry(run)
     choose_japanese(tablet)
-    page.wait_for_function(
-        """async (id) => { const { viewOf } = await import("/static/js/run/pack.js");
-          return (await viewOf(id)).run.runbook.language === "ja"; }""",
-        arg=other.pk,
-    )
+    page.evaluate(script("until_language"), [other.pk, "ja"])
 
     tablet_server.kill()
     tablet.reopen(f"/runs/{other.pk}/")
@@ -116,7 +121,7 @@ def test_what_is_typed_outlives_the_tab_until_it_is_entered(
     tablet.press("Go back")
     tablet.press("Cannot do")
     page.locator("#sheet-words").fill("It is too h")
-    wait_until_kept(tablet, run, "It is too h")
+    page.evaluate(script("until_typed"), [run.pk, "It is too h"])
 
     tablet.reopen(f"/runs/{run.pk}/#filter")
     page = tablet.page
@@ -140,14 +145,6 @@ def test_what_is_typed_outlives_the_tab_until_it_is_entered(
     assert typed_in(tablet, run) == ["kind"]
 
 
-def wait_until_kept(tablet: Tablet, run: Run, words: str) -> None:
-    tablet.page.wait_for_function(
-        """async ([run, words]) => { const { typedIn } = await import("/static/js/run/typed.js");
-          return JSON.stringify([...(await typedIn(run)).values()]).includes(words); }""",
-        arg=[run.pk, words],
-    )
-
-
 def typed_in(tablet: Tablet, run: Run) -> list[str]:
     found: list[str] = tablet.page.evaluate(
         """async (run) => { const { typedIn } = await import("/static/js/run/typed.js");
@@ -155,3 +152,47 @@ def typed_in(tablet: Tablet, run: Run) -> list[str]:
         run.pk,
     )
     return found
+
+
+def test_an_approval_is_answered_on_the_tablet_by_another_person_who_may(
+    tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
+) -> None:
+    run = elsewhere(run_world.run)
+    engineer = elsewhere(make_user, "engineer", run_world.site, first_name="Mei", last_name="Ito")
+    asker, other = tablets.new(run_world.hands), tablets.new(engineer)
+    asker.carry(run)
+    asker.go_to(11)
+    asker.press("Ask for approval")
+    asker.has_sent_all()
+    asker.page.reload()
+    asker.go_to(11)
+    expect(asker.page.locator("#main .waiting")).to_have_text(
+        "Step 11 is approved by somebody else than who asks for it."
+    )
+
+    page = other.carry(run)
+    other.go_to(11)
+    assert faults_of(page) + page.evaluate(script("small_targets"), 48) == []
+    other.press("Refuse, say why")
+    page.locator("#sheet-words").fill("The backup runs.")
+    tablet_server.kill()
+    other.press("Save")
+    expect(page.locator("#alarm")).to_contain_text("The answer was NOT given.")
+    expect(page.locator("#main .waiting")).to_contain_text("An engineer answers, at the desk")
+    tablet_server.start()
+    page.reload()
+    other.press("Approve")
+    expect(page.locator(".sides")).to_contain_text("Approved")
+    expect(page.locator(".sides")).to_contain_text("Mei Ito")
+    entry = elsewhere(RunEntry.objects.get, run=run, kind="approved")
+    assert (entry.actor, entry.channel) == (engineer, "tablet")
+
+
+def test_what_a_sites_pack_has_no_room_for_is_named(tablets: Tablets, run_world: RunWorld) -> None:
+    elsewhere(drawing, size=MOST_BYTES + 1)
+    elsewhere(run_world.run)
+    page = tablets.new(run_world.hands).open("/tablet/")
+    page.locator("#new-pin").fill("2468")
+    page.get_by_role("button", name="Make available offline").click()
+    expect(page.locator("#prepare-words")).to_contain_text("Not ready for offline, 0 of 1")
+    expect(page.locator(".left-out")).to_contain_text("25 MB of pictures: R-")

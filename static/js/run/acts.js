@@ -120,6 +120,10 @@ export class Acts {
     return { text: words[kind] ?? "", keep: (text) => { words[kind] = text; this.page.keep(step.id); } };
   }
 
+  async offerAnswer(step, box) {
+    (await this.later.answers()).offerAnswer(step, box, this);
+  }
+
   async gate(step) {
     (await this.later.sheets()).askGate(step, () => {
       this.page.memoryOf(step.id).hasRead = true;

@@ -20,6 +20,7 @@ const later = {
   lists: () => import("./list.js"), lock: () => import("./pin.js"), photos: () => import("./photos.js"),
   pictures: () => import("./pictures.js"), ready: () => import("./ready.js"), sheets: () => import("./sheets.js"),
   worker: () => import("./register.js"), languages: () => import("./languages.js"),
+  answers: () => import("./answers.js"),
 };
 
 /** One run on the screen: `view` is what is kept of it, `shown` the step (or list, end) in front. */

@@ -21,6 +21,7 @@ function open(title, inside, buttons) {
 const REASONS = {
   step_cannot: ["Cannot do", "Why can it not be done?", "cannot be done"],
   step_skipped: ["Skip this step", "Why is it skipped?", "skipped"],
+  refused: ["Refuse", "Why is it refused?", "refused"],
 };
 
 function words(label, most, rows, typed) {

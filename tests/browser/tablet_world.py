@@ -210,11 +210,22 @@ class Tablets:
         self._contexts: list[BrowserContext] = []
         self.wrongs: list[str] = []
 
-    def new(self, user: Any = None, *, scripts: Sequence[str] = (), **choices: Any) -> Tablet:
-        """Take a new tablet into the hands of somebody who is logged in, or of nobody."""
+    def new(
+        self,
+        user: Any = None,
+        *,
+        scripts: Sequence[str] = (),
+        installs: bool = True,
+        **choices: Any,
+    ) -> Tablet:
+        """Take a new tablet into the hands of somebody who is logged in, or of nobody.
+
+        One that keeps its network through the test need not install the program.
+        """
         plain: dict[str, Any] = {
             "viewport": {"width": 1024, "height": 768},
             "reduced_motion": "reduce",
+            "service_workers": "allow" if installs else "block",
         }
         context = self._chromium.new_context(base_url=self._server.url, **(plain | choices))
         self._contexts.append(context)
@@ -222,7 +233,7 @@ class Tablets:
             context.add_init_script(before)
         if user is not None:
             context.add_cookies([session_cookie(user, self._server.url)])
-        return Tablet(context, self.wrongs)
+        return Tablet(context, self.wrongs, installs=installs)
 
     def close(self) -> None:
         for context in self._contexts:
@@ -232,8 +243,8 @@ class Tablets:
 class Tablet:
     """One tablet: a page that can be closed and opened again, and what a hand does on it."""
 
-    def __init__(self, context: BrowserContext, wrongs: list[str]) -> None:
-        self.context, self._wrongs = context, wrongs
+    def __init__(self, context: BrowserContext, wrongs: list[str], *, installs: bool) -> None:
+        self.context, self._wrongs, self._installs = context, wrongs, installs
         self.page = self._new_page()
 
     def _new_page(self) -> Page:
@@ -259,7 +270,8 @@ class Tablet:
     def carry(self, run: Run) -> Page:
         """Open the run and wait until it is all here: program, pack and key."""
         page = self.open(f"/runs/{run.pk}/")
-        page.evaluate(script("worker_controls"))
+        if self._installs:
+            page.evaluate(script("worker_controls"))
         expect(page.locator("#main-act")).to_be_visible()
         expect(page.locator("#banners")).not_to_contain_text("no key", timeout=15_000)
         return page

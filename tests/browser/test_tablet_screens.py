@@ -24,7 +24,7 @@ IDLE = "localStorage.setItem('hw_tablet_seen', String(Date.now() - 16 * 60000))"
 
 def test_every_kind_of_step_is_drawn_without_fault(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     faults: dict[str, Any] = {}
     for number in range(1, 16):
@@ -49,7 +49,7 @@ def test_a_reading_beyond_its_bounds_warns_in_shape_colour_and_words(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.go_to(2)
     tablet.press_main()
@@ -71,7 +71,7 @@ def test_the_screen_says_saved_only_after_the_disk_has_it(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     page.evaluate(
         """() => { IDBObjectStore.prototype.add = () => {
@@ -87,7 +87,7 @@ def test_a_step_that_cannot_be_undone_asks_first_and_says_what_is_lost(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.go_to(10)
     tablet.press("Before you do it")
@@ -103,7 +103,7 @@ def test_a_step_that_cannot_be_undone_asks_first_and_says_what_is_lost(
 
 def test_an_entry_is_taken_back_and_stays_in_the_log(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.press_main()
     tablet.go_to(1)
@@ -118,7 +118,7 @@ def test_an_entry_is_taken_back_and_stays_in_the_log(tablets: Tablets, run_world
 
 def test_a_timer_outlives_a_reload(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.go_to(12)
     tablet.press_main()
@@ -129,7 +129,7 @@ def test_a_timer_outlives_a_reload(tablets: Tablets, run_world: RunWorld) -> Non
 
 def test_the_desks_word_reaches_the_tablet(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     elsewhere(pause_run, run=run, by=run_world.lead, reason="Storm", now=datetime.now(UTC))
     tablet.send_now()
@@ -144,7 +144,7 @@ def test_a_code_of_the_desk_opens_a_run_without_a_login(
 ) -> None:
     run = elsewhere(run_world.run)
     claim = elsewhere(make_claim, run=run, now=datetime.now(UTC))
-    tablet = tablets.new()
+    tablet = tablets.new(installs=False)
     page = tablet.open(f"/r/{claim.text}")
     expect(page.locator("#claim-run")).to_have_text(f"R-{run.pk} at Osaka-3")
     assert faults_of(page) == []
@@ -240,7 +240,7 @@ def test_a_new_program_waits_for_the_next_start(
 
 def test_a_first_visit_weighs_little(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     response = tablet.page.goto(f"/runs/{run.pk}/")
     assert response is not None
     page_size = len(brotli.compress(response.body()))

@@ -94,7 +94,7 @@ def test_what_is_not_translated_yet_is_said_and_shown_in_the_editions_own_langua
 ) -> None:
     run, plain = elsewhere(run_world.run), elsewhere(run_world.run)
     elsewhere(translate, run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     tablet.carry(run)
     choose_japanese(tablet)
     page = tablet.carry(plain)
@@ -159,7 +159,8 @@ def test_an_approval_is_answered_on_the_tablet_by_another_person_who_may(
 ) -> None:
     run = elsewhere(run_world.run)
     engineer = elsewhere(make_user, "engineer", run_world.site, first_name="Mei", last_name="Ito")
-    asker, other = tablets.new(run_world.hands), tablets.new(engineer)
+    asker = tablets.new(run_world.hands, installs=False)
+    other = tablets.new(engineer)
     asker.carry(run)
     asker.go_to(11)
     asker.press("Ask for approval")

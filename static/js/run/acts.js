@@ -8,7 +8,6 @@ import { keepName } from "./pack.js";
 import { afterEntry } from "./typed.js";
 
 const TAKES_PHOTOS = ["step_done", "step_cannot", "step_skipped", "noted"];
-const SETTLED = ["done", "cannot", "skipped", "disputed"];
 const BOUNCE_MS = 250;
 
 /** Say what went wrong so that nobody misses it; empty takes it away. */
@@ -140,17 +139,7 @@ export class Acts {
 
   async safety() {
     const { languageField } = await this.later.languages();
-    (await this.later.sheets()).showSafety(this.view, languageField(this.view, (tag) => this.speak(tag)));
-  }
-
-  /** Show the steps in another language, and keep the other runs in it too. */
-  async speak(tag) {
-    const { choose, keepOthers } = await this.later.languages();
-    await choose(tag, this.view.id);
-    await this.page.refresh({ force: true });
-    if (at("sheet").open) { await this.safety(); at("language").focus(); }
-    await (await this.later.pictures()).keepPictures(this.view.steps, this.view.token);
-    await keepOthers(this.view.id);
+    (await this.later.sheets()).showSafety(this.view, languageField(this));
   }
 
   async sync() {
@@ -164,25 +153,10 @@ export class Acts {
     const camera = at("camera");
     camera.onchange = async () => {
       const [file] = camera.files;
-      if (file) await this.keepPhoto(step, file);
+      if (file) await (await this.later.photos()).takeIn(this, step, file);
       camera.value = "";
     };
     camera.click();
-  }
-
-  async keepPhoto(step, file) {
-    const { keep, NoPicture } = await this.later.photos();
-    try {
-      await keep(this.view.id, step.id, file);
-      navigator.vibrate?.(30);
-      await this.page.refresh();
-      const { outcome } = this.view.progress.steps.find((one) => one.id === step.id);
-      if (SETTLED.includes(outcome)) await this.enter(step, "noted", { note: "Photo" }, { stays: true, said: "Saved: the photo." });
-      else say("The photo is kept here and goes with your entry.");
-    } catch (error) {
-      alarm(error instanceof NoPicture ? error.message
-        : `The photo is NOT saved: ${error.message}. Make room on the tablet, then take it again.`);
-    }
   }
 
   async dropPhoto(photo) {

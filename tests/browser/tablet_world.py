@@ -281,9 +281,12 @@ class Tablet:
         self.at(number)
 
     def at(self, number: int) -> None:
-        expect(self.page.locator(".stepno")).to_contain_text(f"Step {number} of")
+        # Looked at with every frame, where an expectation looks twice a second.
+        self.page.locator(".stepno", has_text=f"Step {number} of").wait_for()
 
     def press_main(self) -> None:
+        # The buttons rest for a moment after a press; a click would try again much later.
+        self.page.locator("#acts:not([inert])").wait_for()
         self.page.locator("#main-act").click()
 
     def press(self, label: str) -> None:

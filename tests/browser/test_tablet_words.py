@@ -155,12 +155,12 @@ def typed_in(tablet: Tablet, run: Run) -> list[str]:
 
 
 def test_an_approval_is_answered_on_the_tablet_by_another_person_who_may(
-    tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
+    tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
     engineer = elsewhere(make_user, "engineer", run_world.site, first_name="Mei", last_name="Ito")
     asker = tablets.new(run_world.hands, installs=False)
-    other = tablets.new(engineer)
+    other = tablets.new(engineer, installs=False)
     asker.carry(run)
     asker.go_to(11)
     asker.press("Ask for approval")
@@ -176,12 +176,11 @@ def test_an_approval_is_answered_on_the_tablet_by_another_person_who_may(
     assert faults_of(page) + page.evaluate(script("small_targets"), 48) == []
     other.press("Refuse, say why")
     page.locator("#sheet-words").fill("The backup runs.")
-    tablet_server.kill()
+    other.context.set_offline(True)
     other.press("Save")
     expect(page.locator("#alarm")).to_contain_text("The answer was NOT given.")
     expect(page.locator("#main .waiting")).to_contain_text("An engineer answers, at the desk")
-    tablet_server.start()
-    page.reload()
+    other.context.set_offline(False)
     other.press("Approve")
     expect(page.locator(".sides")).to_contain_text("Approved")
     expect(page.locator(".sides")).to_contain_text("Mei Ito")

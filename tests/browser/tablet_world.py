@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.db import connection
 from django.test import Client
@@ -25,19 +24,12 @@ from runbooks.library.document import RunbookStep, StepOption
 from runbooks.library.stored import document_to_json
 from runbooks.models import Run, Runbook, RunbookMedia, RunbookVersion
 from tests.browser.line import Line
-from tests.browser.screens import RULES, script
+from tests.browser.screens import script
 from tests.factories import make_site, make_user
 from tests.pure.run_steps import make_document, make_step
 from tests.runbooks.run_world import make_run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-SIZES = ((1920, 1080), (1024, 768), (768, 1024), (390, 844))
-#: 1024 px at 200 % zoom.
-ZOOMED = (512, 384)
-#: The rules that another colour scheme can break; all others are asked once.
-COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
-VIOLATIONS = {"resultTypes": ["violations"]}
 
 #: One step of each kind, in the words of a real job.
 EVERY_KIND = (
@@ -322,22 +314,3 @@ def session_cookie(user: Any, url: str) -> dict[str, Any]:
     client.force_login(user)
     name = settings.SESSION_COOKIE_NAME
     return {"name": name, "value": client.cookies[name].value, "url": url}
-
-
-def faults_of(page: Page) -> list[str]:
-    """Return what axe has against the screen, light and dark, and what is wider than it."""
-    faults = []
-    if not page.evaluate("'axe' in globalThis"):
-        page.evaluate(Axe().axe_script)
-    for scheme, options in (("light", RULES), ("dark", COLOURS)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found = page.evaluate("options => axe.run(options)", options | VIOLATIONS)
-        faults += [
-            f"{scheme}: {one['id']} {one['nodes'][0]['target']}" for one in found["violations"]
-        ]
-    for width, height in (*SIZES, ZOOMED):
-        page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append(f"{width}: wider than the screen")
-    page.set_viewport_size({"width": 1024, "height": 768})
-    return faults

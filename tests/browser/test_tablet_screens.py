@@ -15,7 +15,8 @@ from runbooks.models import RunEntry, Tablet
 from runbooks.runs.services import pause_run
 from runbooks.runs.tokens import make_claim
 from tests.browser.screens import elsewhere, script
-from tests.browser.tablet_world import RunWorld, Tablets, TabletServer, faults_of
+from tests.browser.tablet_faults import faults_of
+from tests.browser.tablet_world import RunWorld, Tablets, TabletServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -14,13 +14,13 @@ from runbooks.library.stored import document_to_json
 from runbooks.models import Run, RunbookTranslation, RunEntry
 from runbooks.runs.tablets import MOST_BYTES
 from tests.browser.screens import elsewhere, script
+from tests.browser.tablet_faults import faults_of
 from tests.browser.tablet_world import (
     RunWorld,
     Tablet,
     Tablets,
     TabletServer,
     drawing,
-    faults_of,
 )
 from tests.factories import make_user
 

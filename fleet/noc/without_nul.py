@@ -24,9 +24,9 @@ class WithoutNul:
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> None:
         """Clean the address, and the form where one is read: doors of programs read the body."""
-        request.GET = _cleaned(request.GET)
+        request.GET = _cleaned(request.GET)  # type: ignore[assignment]  # only read from here on
         if request.method == "POST" and not getattr(view, "csrf_exempt", False):
-            request.POST = _cleaned(request.POST)
+            request.POST = _cleaned(request.POST)  # type: ignore[assignment]  # only read from here on
 
 
 def _cleaned(said: QueryDict) -> QueryDict:

@@ -122,7 +122,6 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    # After the form's token was checked, before any view reads the form.
     "fleet.noc.without_nul.WithoutNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # Default deny: a view that anybody may see says so with @login_not_required.

@@ -83,8 +83,9 @@ def run_list(*, user: AnyUser, asked: QueryDict, now: datetime) -> RunList:
 def _filter(asked: QueryDict) -> RunFilter:
     state = asked.get("state", "")
     return RunFilter(
-        site=asked.get("site", ""),
-        runbook=asked.get("runbook", ""),
+        # A NUL is no part of a slug, and the database does not take the question.
+        site=asked.get("site", "").replace("\0", ""),
+        runbook=asked.get("runbook", "").replace("\0", ""),
         state=state if state in Run.State.values else "",
     )
 

@@ -79,9 +79,9 @@ def _view(row: RunQuarantine, *, may_settle: bool) -> AsideView:
     holder = row.token.user if row.token else None
     return AsideView(
         row=row,
-        by=name_of(holder) or str(body.get("by") or "")[:60] or "somebody",
-        words=_words(body),
-        at=str(body.get("at") or "")[:40],
+        by=name_of(holder) or _plain(body.get("by"), 60) or "somebody",
+        words=_plain(_words(body), _LONGEST) or "nothing that can be read",
+        at=_plain(body.get("at"), 40),
         may_settle=may_settle,
     )
 
@@ -105,4 +105,9 @@ def _words(body: dict[str, Any]) -> str:
         f"step {body['step']}" if body.get("step") else "",
         json.dumps(said, ensure_ascii=False) if said else "",
     ]
-    return ", ".join(part for part in parts if part)[:_LONGEST] or "nothing that can be read"
+    return ", ".join(part for part in parts if part)
+
+
+def _plain(value: object, longest: int) -> str:
+    """Return what a device sent as text that a page can hold: no half of a surrogate pair."""
+    return str(value or "")[:longest].encode("utf-8", "replace").decode()

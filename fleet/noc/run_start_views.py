@@ -78,7 +78,7 @@ def site_run(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _start(request: HttpRequest, slug: str) -> Run:
     site = site_for(request.user, slug)
-    version = newest_in_force(request.POST.get("runbook", ""))
+    version = newest_in_force(request.POST.get("runbook", "").replace("\0", ""))
     if version is None:
         raise RunError("no_runbook", "Choose the runbook to follow.")
     node_id = request.POST.get("node", "")

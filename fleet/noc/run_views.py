@@ -37,7 +37,7 @@ def run_watch(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_photo(request: HttpRequest, run_id: int, sha256: str) -> HttpResponse:
     """One photo of a run, to whoever may look at its site."""
     run = run_for(request.user, run_id)
-    photo = run.photos.filter(sha256=sha256).first()
+    photo = run.photos.filter(sha256=sha256.replace("\0", "")).first()
     if photo is None:
         raise Http404("The run has no such photo; it may still come.")
     return kept_image(bytes(photo.data), photo.content_type)

@@ -277,5 +277,6 @@ def bounds_in_words(step: RunbookStep) -> str:
     else:
         span = f"{step.minimum:,.6g} to {step.maximum:,.6g}"
     metric = CATALOGUE.get(step.metric)
-    measured = f"{metric.label} " if metric else f"{step.metric} " if step.metric else ""
-    return f"{measured}{span} {spell_unit(step.unit)}".strip()
+    label = metric.label if metric else step.metric
+    measured = f"{step.device} {label.lower()}".capitalize() if step.device else label
+    return f"{measured} {span} {spell_unit(step.unit)}".strip()

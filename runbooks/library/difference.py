@@ -43,6 +43,7 @@ STEP_FIELDS = {
     "minimum": "min",
     "maximum": "max",
     "metric": "metric",
+    "device": "device",
     "for_seconds": "for",
     "options": "options",
     "code": "code",

@@ -85,7 +85,9 @@ STEP_RULES: Mapping[str, StepRule] = MappingProxyType(
         "confirm": StepRule(),
         "escalate": StepRule(),
         "verify": StepRule(
-            ("metric", "unit", "min", "max", "for"), demands=("metric", "unit"), is_bounded=True
+            ("metric", "device", "unit", "min", "max", "for"),
+            demands=("metric", "unit"),
+            is_bounded=True,
         ),
         "choice": StepRule(("options",), demands=("options",)),
         "branch": StepRule(("options",), demands=("options",)),
@@ -159,7 +161,8 @@ class RunbookStep:
     shows. `code` is what a scan must read, and may hold variables (see
     `code_to_scan`; empty: anything). `approver` is one of APPROVERS,
     `wait_seconds` how long a wait lasts, `for_seconds` how long a verified value must hold,
-    `runbook` the slug a link leads to.
+    `device` which sensor of several it is read from (empty: all of them), `runbook` the slug a link
+    leads to.
     """
 
     id: str
@@ -185,6 +188,7 @@ class RunbookStep:
     wait_seconds: int | None = None
     for_seconds: int | None = None
     runbook: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

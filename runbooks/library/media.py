@@ -61,7 +61,7 @@ def media_for_page(sha256: str) -> RunbookMedia:
     Its bytes never change, so whoever serves it may let it be cached for good. Serve it with its
     `content_type` and `X-Content-Type-Options: nosniff`. Everybody may read every runbook.
     """
-    found = RunbookMedia.objects.filter(sha256=sha256).first()
+    found = RunbookMedia.objects.filter(sha256=sha256.replace("\0", "")).first()
     if found is None:
         raise Http404("There is no such picture.")
     return found

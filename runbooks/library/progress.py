@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbooks.library.document import RunbookStep
+from runbooks.library.document import END, RunbookStep
 
 #: Outcomes that leave a mandatory step undone.
 _UNDONE = ("open", "waiting", "disputed", "cannot")
@@ -271,7 +271,7 @@ def _verification(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:
 
 def _pass_over(steps: Sequence[RunbookStep], found: Sequence[StepProgress]) -> list[StepProgress]:
     """Go round the steps between a branch and where its chosen option leads."""
-    places = {step.id: place for place, step in enumerate(steps)}
+    places = {step.id: place for place, step in enumerate(steps)} | {END: len(steps)}
     passed: list[StepProgress] = []
     resume = 0
     for place, (step, progress) in enumerate(zip(steps, found, strict=True)):

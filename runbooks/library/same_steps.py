@@ -16,6 +16,7 @@ _FIXED = {
     "minimum": "min",
     "maximum": "max",
     "metric": "metric",
+    "device": "device",
     "code": "code",
     "approver": "approver",
     "wait_seconds": "minutes",

@@ -22,6 +22,7 @@ from runbooks.library.values import Value
 LONGEST_EXPECT = 240
 LONGEST_UNIT = 16
 LONGEST_CODE = 200
+LONGEST_DEVICE = 80
 MOST_STEPS = 100
 
 _ENTRY = re.compile(r"- ([A-Za-z_]+):(?:[ \t]+(.*))?")
@@ -116,6 +117,9 @@ def _extras(entries: dict[str, Value], kind: str) -> dict[str, Any]:
         extras["wait_seconds"] = values.wait_seconds(entries["minutes"], "minutes")
     if "for" in entries:
         extras["for_seconds"] = values.span(entries["for"], "for")
+    if "device" in entries:
+        values.refuse_variables(entries["device"], "device")
+        extras["device"] = values.phrase(entries["device"], "device", LONGEST_DEVICE)
     if "runbook" in entries:
         extras["runbook"] = values.slug(entries["runbook"], "runbook")
     return extras

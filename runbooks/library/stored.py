@@ -116,10 +116,10 @@ def _media(value: object) -> tuple[tuple[str, str], ...]:
 
 
 _OPTION_FIELDS: Mapping[str, Callable[[object], Any]] = {"label": _text, "goto": _text}
-#: What form 1 did not have, and what it then is.
+#: What older forms, and form 2 at first, did not have, and what it then is.
 _SINCE_2: Mapping[str, object] = {
     **dict.fromkeys(("otherwise", "warning", "picture", "picture_alt", "code"), ""),
-    **dict.fromkeys(("approver", "runbook"), ""),
+    **dict.fromkeys(("approver", "runbook", "device"), ""),
     **dict.fromkeys(("wait_seconds", "for_seconds"), None),
     "options": [],
     "sites": [],
@@ -134,7 +134,7 @@ _STEP_FIELDS: Mapping[str, Callable[[object], Any]] = {
     "is_mandatory": _flag,
     "is_destructive": _flag,
     **dict.fromkeys(("otherwise", "warning", "picture", "picture_alt", "code"), _text),
-    **dict.fromkeys(("approver", "runbook"), _text),
+    **dict.fromkeys(("approver", "runbook", "device"), _text),
     **dict.fromkeys(("wait_seconds", "for_seconds"), _seconds),
     "options": _options,
 }

@@ -15,6 +15,8 @@ from runbooks.runs.errors import RunError
 MOST_BYTES: Final = 256 * 1024
 MOST_ENTRIES: Final = 100
 HIGHEST_COUNT: Final = 2**63 - 1
+#: Objects and lists in each other; a batch has four.
+MOST_NESTED: Final = 10
 
 _DEVICE = re.compile(r"[0-9A-Za-z-]{8,36}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -41,8 +43,8 @@ def read_json(body: bytes) -> dict[str, Any]:
         found = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
-        raise RunError("bad_json", "The body is no JSON object; send one in UTF-8.")
+    if not isinstance(found, dict) or _is_deeper(found, MOST_NESTED):
+        raise RunError("bad_json", "The body is no plain JSON object; send one in UTF-8.")
     return found
 
 
@@ -107,6 +109,14 @@ def read_entry(entry: Mapping[str, Any], *, device_id: str) -> Draft:
 def is_whole(value: object, least: int, most: int) -> bool:
     """Tell whether a value is a whole number between two others."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_deeper(value: object, most: int) -> bool:
+    """Tell whether objects and lists lie in each other more than `most` deep."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return most == 0 or any(_is_deeper(item, most - 1) for item in inner)
 
 
 def _no_number(word: str) -> NoReturn:

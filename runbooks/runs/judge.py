@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from runbooks.library.document import RunbookStep
 from runbooks.library.progress import is_outside
-from telemetry.metrics import describe, spell
+from telemetry.metrics import Metric, describe, spell, spell_unit
 
 #: A reading older than this, or than three of its windows, says nothing about now.
 FRESH = timedelta(seconds=90)
@@ -34,7 +34,8 @@ class Verdict(StrEnum):
 class Measured:
     """One series of a node: its newest window, and its extremes since a step's time began.
 
-    `starts` are seconds since 1970, `low` and `high` what was measured from there on.
+    All are in the unit it was measured in, which may not be the one the step speaks in. `starts`
+    are seconds since 1970, `low` and `high` what was measured from there on.
     """
 
     name: str
@@ -61,9 +62,10 @@ class Look:
 
 def judge(step: RunbookStep, series: Sequence[Measured], *, now: datetime) -> Look:
     """Return what the series that the step is about say at `now`; the worst of them counts."""
-    metric = describe(step.metric, step.unit)
+    metric = _spelled(step)
     if not series:
-        return Look(Verdict.UNKNOWN, f"Nothing here measures {metric.label} in {step.unit}.")
+        what = f"{step.device} {metric.label.lower()}".strip() if step.device else metric.label
+        return Look(Verdict.UNKNOWN, f"Nothing here measures {what} in {step.unit}.")
     for one in series:
         if now - one.end > max(FRESH, FRESH_WINDOWS * timedelta(seconds=one.seconds)):
             said = f"{one.name} was last measured at {one.end:%H:%M} UTC: there is no fresh reading"
@@ -74,22 +76,48 @@ def judge(step: RunbookStep, series: Sequence[Measured], *, now: datetime) -> Lo
             said = f"{one.name} is {spell(worst, metric)}, {_bounds(step)}."
             return Look(Verdict.OUTSIDE, said, worst, step.unit)
     newest = max(series, key=lambda one: one.end)
-    words = f"{newest.name} is {spell(newest.value, metric)}, {_bounds(step)}"
+    value = _said(step, newest.value)
+    words = f"{newest.name} is {spell(value, metric)}, {_bounds(step)}"
     if not step.for_seconds:
-        return Look(Verdict.PASSED, f"{words}.", newest.value, step.unit)
+        return Look(Verdict.PASSED, f"{words}.", value, step.unit)
     since = now - timedelta(seconds=step.for_seconds)
     span = f"{step.for_seconds / 60:.3g} min"
     for one in series:
         if not _has_held(step, one, since):
             said = f"{words}, and not yet for {span}."
-            return Look(Verdict.SHORT, said, newest.value, step.unit)
-    return Look(Verdict.PASSED, f"{words}, for {span}.", newest.value, step.unit)
+            return Look(Verdict.SHORT, said, value, step.unit)
+    return Look(Verdict.PASSED, f"{words}, for {span}.", value, step.unit)
+
+
+def measured_unit(step: RunbookStep) -> str:
+    """Return the unit in which agents send what the step looks at: `1` for a step in `%`."""
+    metric = describe(step.metric, step.unit)
+    return metric.unit if step.unit == metric.shown_unit else step.unit
+
+
+def _said(step: RunbookStep, value: float) -> float:
+    """Return a measured value in the unit that the step speaks in."""
+    metric = describe(step.metric, step.unit)
+    scale = 1.0 if step.unit == metric.unit else metric.scale
+    # Readings are kept as float32: without the digits that these make up, 0.85 is not above 85 %.
+    return float(f"{value * scale:.6g}")
+
+
+def _spelled(step: RunbookStep) -> Metric:
+    """Return the metric as it is written in the unit that the step speaks in."""
+    metric = describe(step.metric, step.unit)
+    if step.unit == metric.shown_unit:
+        return replace(metric, scale=1.0)
+    if metric.scale == 1.0 or step.unit == "1":
+        return metric
+    return replace(metric, scale=1.0, shown_unit=spell_unit(step.unit))
 
 
 def _worst(step: RunbookStep, low: float, high: float) -> float | None:
-    if is_outside(step, high):
-        return high
-    return low if is_outside(step, low) else None
+    for value in (_said(step, high), _said(step, low)):
+        if is_outside(step, value):
+            return value
+    return None
 
 
 def _has_held(step: RunbookStep, one: Measured, since: datetime) -> bool:
@@ -105,7 +133,7 @@ def _has_held(step: RunbookStep, one: Measured, since: datetime) -> bool:
 
 
 def _bounds(step: RunbookStep) -> str:
-    metric = describe(step.metric, step.unit)
+    metric = _spelled(step)
     words = []
     if step.minimum is not None:
         words.append(f"at least {spell(step.minimum, metric)}")

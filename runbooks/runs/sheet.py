@@ -135,6 +135,7 @@ def said_in_words(row: RunEntry) -> str:
         _number(found),
         str(found.get("choice") or found.get("code") or found.get("said_to") or ""),
         {True: "as expected", False: "not as expected"}.get(found.get("is_as_expected"), ""),
+        "another code than expected" if found.get("is_match") is False else "",
         *(str(found.get(name) or "") for name in ("sentence", "reason", "note")),
     ]
     return ": ".join(word for word in words if word)

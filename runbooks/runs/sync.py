@@ -157,10 +157,13 @@ class _Intake:
 
     def _place(self, number: object) -> Place:
         """Return what was in front of the writer; one edition is read once a batch."""
-        if number not in self._places:
+        # A device may send anything there, a list too, which no dict can be asked for.
+        known = number if isinstance(number, int) else None
+        if known not in self._places:
             place = place_of(self._run, number, skew_seconds=self._skew)
-            self._places[place.version.number] = place
-        return self._places[number]
+            known = place.version.number
+            self._places[known] = place
+        return self._places[known]
 
     def _is_kept_aside(self, entry: Mapping[str, Any], refusal: RunError) -> bool:
         """Keep a refused entry aside; False leaves it on the device, where there is no room."""

@@ -21,7 +21,7 @@ from runbooks.library.document import RunbookError, RunbookStep
 from runbooks.library.run_log import run_progress
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunJob
-from runbooks.runs.judge import Look, Measured, Verdict, judge
+from runbooks.runs.judge import Look, Measured, Verdict, judge, measured_unit
 from runbooks.runs.log import ENGINE, Kind, locked_run, settle, write
 from telemetry import store
 from telemetry.selectors import Reading, current_readings
@@ -90,8 +90,7 @@ def look_at(*, job: RunJob, now: datetime) -> Look:
     step = next((step for step in steps if step.id == job.step_id), None)
     if step is None:
         return Look(Verdict.UNKNOWN, "The edition the run follows now has no such step.")
-    nodes = [run.node] if run.node else list(Node.objects.filter(site=run.site_id, is_watched=True))
-    return judge(step, _measured(step, nodes, now), now=now)
+    return judge(step, _series_of(run, step, now), now=now)
 
 
 def record_look(*, job: RunJob, look: Look, now: datetime) -> None:
@@ -123,13 +122,23 @@ def end_waits(*, now: datetime) -> int:
     return ended
 
 
+def _series_of(run: Run, step: RunbookStep, now: datetime) -> list[Measured]:
+    """Return what the step looks at: of the run's node, or of every watched one of its site."""
+    found = _measured(step, [run.node], now) if run.node else []
+    # A sensor by name may hang at another node: one inlet serves a room.
+    if found or (run.node and not step.device):
+        return found
+    return _measured(step, list(Node.objects.filter(site=run.site_id, is_watched=True)), now)
+
+
 def _measured(step: RunbookStep, nodes: list[Node], now: datetime) -> list[Measured]:
     readings = current_readings(nodes=nodes)
     return [
         _measure(step, node, reading, now)
         for node in nodes
         for reading in readings[node.pk]
-        if (reading.metric, reading.unit) == (step.metric, step.unit)
+        if (reading.metric, reading.unit) == (step.metric, measured_unit(step))
+        and step.device in ("", reading.device)
     ]
 
 

@@ -33,7 +33,7 @@ def run_token(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_pack(request: HttpRequest, run_id: int) -> HttpResponse:
     """Tell everything a device needs to carry the run."""
     caller = caller_of(request, run_id)
-    language = request.GET.get("language", "")[:35]
+    language = request.GET.get("language", "").replace("\0", "")[:35]
     now = timezone.now()
     return JsonResponse(pack_of(run=caller.run, me=caller.user, now=now, language=language))
 
@@ -74,7 +74,7 @@ def run_photo(request: HttpRequest, run_id: int, sha256: str) -> HttpResponse:
     if request.method == "PUT":
         return _keep_photo(request, run_id, sha256)
     caller = caller_of(request, run_id)
-    photo = caller.run.photos.filter(sha256=sha256).first()
+    photo = caller.run.photos.filter(sha256=sha256.replace("\0", "")).first()
     if photo is None:
         raise RunError("no_such_photo", f"R-{run_id} has no such photo; it may still come.")
     return _image(bytes(photo.data), photo.content_type)

@@ -58,6 +58,7 @@ def _steps(draw: st.DrawFn, number: int, count: int) -> str:
         "min": st.sampled_from(["-9", "0", "0.5"]),
         "max": st.sampled_from(["1", "27.25"]),
         "metric": st.just("hw.temperature"),
+        "device": st.just("inlet"),
         "for": st.sampled_from(["30 s", "10 min", "24 h"]),
         "options": _options(kind, number, count),
         "code": st.sampled_from(["A-1:b", "{{ node.name }}"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -200,6 +201,7 @@ BAD_BODIES = [
     b"{",
     b'{"entries": NaN}',
     b"[" * 100_000,
+    b'{"entries": [{"count": 1, "input": ' + b"[" * 400 + b"]" * 400 + b"}]}",
     b"\xff\xfe",
     b'{"device": "tablet-12345678", "sent_at": "2030-01-01T12:00:00Z", "entries": [1]}',
     b'{"device": "tablet-12345678", "sent_at": "2030-01-01T12:00:00Z", "entries": [{}]}',
@@ -244,6 +246,8 @@ ODD_ENTRIES = [
     {"version": 99},
     {"version": "1"},
     {"version": 10**30},
+    {"version": [1]},
+    {"version": {"number": 1}},
     {"at": None},
     {"at": "0001-01-01T00:00:00+23:00"},
     {"at": "1968-01-01T00:00:00Z"},
@@ -255,6 +259,7 @@ ODD_ENTRIES = [
     {"input": {"\ud800": 1}},
     {"input": {"note": "x" * 1001}},
     {"input": {"note": {"deep": [1]}}},
+    {"input": {"value": 10**400}},
     {"input": {str(number): 1 for number in range(50)}},
     {"evidence": ["../etc/passwd"]},
     {"evidence": "a" * 64},
@@ -268,7 +273,7 @@ def test_an_entry_that_makes_no_sense_is_kept_aside_and_never_an_error(odd: Any)
     entry = device.done("look") | odd
     good = device.done("look")
     entry["mac"] = "0" * 64
-    if "\\ud800" not in json.dumps(odd):
+    with suppress(ValueError, OverflowError):
         entry = device.signed({k: v for k, v in entry.items() if k != "mac"})
     answer = post(device, entry, good)
     assert answer.status_code == 200, answer.content

@@ -25,6 +25,7 @@ export function choice(context) {
 
 export function branch(context) {
   return pick(context, (option, steps) => {
+    if (option.goto === "end") return h("span", { class: "dim" }, "goes to the end: no later step is needed");
     const to = steps.find((step) => step.id === option.goto);
     return to ? h("span", { class: "dim" }, `goes on with step ${to.number}: ${plain(to.title)}`) : null;
   });

@@ -157,7 +157,7 @@ function verification(step, log) {
 
 /** Go round the steps between a branch and where its chosen option leads. */
 function passOver(steps, found) {
-  const places = new Map(steps.map((step, place) => [step.id, place]));
+  const places = new Map([...steps.map((step, place) => [step.id, place]), ["end", steps.length]]);
   let resume = 0;
   return steps.map((step, place) => {
     const progress = found[place];

@@ -136,4 +136,3 @@ def test_an_edition_goes_from_its_draft_to_the_close_of_its_alert(edition: Runbo
     assert signed_in(operator).post(close, {"reason": ""}).status_code in (200, 302)
     alert.refresh_from_db()
     assert alert.response == Alert.Response.CLOSED
-

@@ -122,6 +122,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "fleet.noc.without_nul.WithoutNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # Default deny: a view that anybody may see says so with @login_not_required.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",

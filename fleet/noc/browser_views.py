@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,8 @@ from runbooks.paging.contacts import ContactError
 
 #: A subscription is some 500 bytes.
 LARGEST_BODY = 5_000
+#: PostgreSQL keeps no NUL, and half a surrogate pair is no character.
+_UNKEEPABLE = re.compile(r"\\u0000|[\ud800-\udfff]")
 
 
 @never_cache
@@ -48,6 +51,8 @@ def contact_browser(request: HttpRequest, owner_id: int) -> JsonResponse:
 def _body_of(request: HttpRequest) -> dict[str, Any]:
     try:
         said = json.loads(request.body[: LARGEST_BODY + 1]) if request.body else None
+        if _UNKEEPABLE.search(json.dumps(said, ensure_ascii=False)):
+            said = None
     # A thousand opening brackets are too deep for the decoder; that is no fault of ours.
     except (ValueError, RecursionError):
         said = None

@@ -41,6 +41,7 @@ class Picture:
     """One picture that the text may show; `is_shown` tells whether a step does, as far as known."""
 
     name: str
+    digest: str
     size: int
     is_shown: bool
 
@@ -132,7 +133,7 @@ def text_view(draft: RunbookDraft, text: str, *, today: date) -> TextView:
         view=_preview(written, look.document, today) if look.document else None,
         steps=_steps(written, look.document),
         pictures=[
-            Picture(name, sizes.get(digest, 0), look.document is None or name in shown)
+            Picture(name, digest, sizes.get(digest, 0), look.document is None or name in shown)
             for name, digest in sorted(media.items())
         ],
         pack_size=len(written.source.encode())

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from fleet.access import Action, account_of, may, site_for
-from fleet.models import MaintenanceWindow
+from fleet.models import MaintenanceWindow, Node, Site
 from fleet.noc.live_pages import live_page
 from fleet.noc.maintenance_board import MaintenanceForm, maintenance_board
 from fleet.noc.span_form import FormFault, read_day, read_hours, read_moment
@@ -69,7 +69,7 @@ def _plan(request: HttpRequest, now: datetime) -> HttpResponse:
             starts_at = read_moment(said.starts, zone=site.time_zone, what="start")
         plan_maintenance(
             site=site,
-            node=site.nodes.filter(name=said.node).first() if said.node else None,
+            node=_node(site, said.node),
             matchers=parse_matchers(said.matchers) if said.matchers.strip() else (),
             starts_at=starts_at,
             ends_at=starts_at + read_hours(said.hours, most=_MOST_HOURS, what="length"),
@@ -84,6 +84,18 @@ def _plan(request: HttpRequest, now: datetime) -> HttpResponse:
         return _show(request, now, form=said, fault=fault.sentence, status=422)
     messages.success(request, "The maintenance is planned. Its alerts page nobody while it lasts.")
     return redirect("noc:maintenance")
+
+
+def _node(site: Site, name: str) -> Node | None:
+    """Return the node, None where none was named: then the window holds the whole site."""
+    if not name:
+        return None
+    node = site.nodes.filter(name=name).first()
+    if node is None:
+        raise FormFault(
+            f"{site.name} has no node {name!r} any more; choose one, or the whole site."
+        )
+    return node
 
 
 def _show(

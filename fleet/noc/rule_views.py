@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from fleet.access import Action, account_of, may_everywhere
 from fleet.noc.live_pages import live_page
+from fleet.noc.oncall_rights import require_view
 from runbooks.models import InhibitionRule
 from runbooks.suppression.errors import SuppressionError
 from runbooks.suppression.matchers import parse_matchers, read_matchers
@@ -22,6 +23,7 @@ _NOT_ALLOWED = "Rules hold back alerts of every site; ask an engineer with right
 @live_page
 def rules(request: HttpRequest) -> HttpResponse:
     """The page; a POST makes a rule or replaces the one of the same name."""
+    require_view(request.user)
     if request.method != "POST":
         return _show(request)
     if not may_everywhere(request.user, Action.CHANGE):

@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 
 from fleet.noc.whole_numbers import read_whole
 
+#: Near the ends of the calendar, the same moment in another zone would lie outside it.
+_LEAST_YEAR, _MOST_YEAR = 2000, 2200
+
 
 class FormFault(Exception):
     """What somebody typed that cannot be used; the text says what to write instead."""
@@ -27,6 +30,7 @@ def read_moment(text: str, *, zone: str, what: str) -> datetime:
         local = datetime.fromisoformat(text)
     except ValueError:
         raise FormFault(f"The {what} is no time; write it like 2030-01-31T21:00.") from None
+    _refuse_beyond_plans(local, what)
     if local.tzinfo is not None:
         return local.astimezone(UTC)
     moment = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
@@ -43,9 +47,11 @@ def read_day(text: str, *, what: str) -> date | None:
     if not text.strip():
         return None
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError:
         raise FormFault(f"The {what} is no day; write it like 2030-01-31.") from None
+    _refuse_beyond_plans(day, what)
+    return day
 
 
 def read_hours(text: str, *, most: int, what: str) -> timedelta:
@@ -54,3 +60,8 @@ def read_hours(text: str, *, most: int, what: str) -> timedelta:
     if not 0 < number <= most:
         raise FormFault(f"The {what} must be 1 to {most:,} hours.")
     return timedelta(hours=number)
+
+
+def _refuse_beyond_plans(day: date, what: str) -> None:
+    if not _LEAST_YEAR <= day.year <= _MOST_YEAR:
+        raise FormFault(f"The {what} must lie in the years {_LEAST_YEAR} to {_MOST_YEAR}.")

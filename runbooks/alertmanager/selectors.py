@@ -65,6 +65,8 @@ def shown_alerts(*, user: AnyUser, wanted: Wanted) -> list[ShownAlert]:
             "acknowledged_by",
             "acknowledged_owner",
         )
+        # Some 40 kB an edition, of which nothing is shown here.
+        .defer("runbook_version__source", "runbook_version__document")
     )
     held = _held(alert.pk for alert in alerts if alert.is_suppressed)
     shown = (_shown_alert(alert, held.get(alert.pk, [])) for alert in alerts)

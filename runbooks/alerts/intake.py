@@ -74,7 +74,8 @@ def follow_findings(*, now: datetime) -> int:
 
 
 def _follow(alerts: QuerySet[Alert], finding: QuerySet[Finding], now: datetime) -> int:
-    return alerts.update(
+    # Asked again: the finding may have changed or cleared since the alerts were locked.
+    return alerts.filter(Exists(finding)).update(
         summary=Subquery(finding.values("summary")),
         evidence=Subquery(finding.values("evidence")),
         last_seen_at=now,

@@ -49,6 +49,8 @@ def open_alerts_for(user: AnyUser) -> QuerySet[Alert]:
             "runbook_version__runbook",
             "escalation",
         )
+        # A list shows an edition's name, not its text of some 40 kB.
+        .defer("runbook_version__source", "runbook_version__document")
         .order_by("severity", "opened_at", "pk")
     )
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from runbooks.library.document import RunbookDocument, RunbookStep, StepOption
 
-#: Beyond this many words a text is compared line by line: words would take too long.
+#: Beyond this many words that differ a text is compared line by line, beyond so many lines as a
+#: whole: the time rises with their square.
 MOST_WORDS = 1_500
 # A word with the space before it: spaces alone would be found alike everywhere.
 _WORDS = re.compile(r"\n|[^\S\n]*[^\s]+|[^\S\n]+")
@@ -128,22 +129,42 @@ def difference(before: RunbookDocument, after: RunbookDocument) -> Difference:
 
 
 def pieces_between(before: str, after: str) -> tuple[Piece, ...]:
-    """Return the words of both in one row: what was removed stands before what came for it."""
-    old, new = _WORDS.findall(before), _WORDS.findall(after)
-    if len(old) + len(new) > 2 * MOST_WORDS:
-        old, new = _LINES.findall(before), _LINES.findall(after)
-    pieces: list[Piece] = []
-    for tag, start, end, other_start, other_end in SequenceMatcher(
-        None, old, new, autojunk=False
-    ).get_opcodes():
+    """Return the words of both in one row: what was removed stands before what came for it.
+
+    What both begin and end with is set aside first. What differs is compared word by word, line by
+    line where it is long, and as a whole where even its lines are too many to compare in good time.
+    """
+    for unit in (_WORDS, _LINES):
+        old, new = unit.findall(before), unit.findall(after)
+        start, end = _alike(old, new)
+        changed, came = old[start : len(old) - end], new[start : len(new) - end]
+        if len(changed) + len(came) <= 2 * MOST_WORDS:
+            middle = _matched(changed, came)
+            break
+    else:
+        middle = [(Mark.REMOVED, changed), (Mark.ADDED, came)]
+    row = [(Mark.KEPT, old[:start]), *middle, (Mark.KEPT, old[len(old) - end :])]
+    return tuple(Piece(mark, "".join(words)) for mark, words in row if words)
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
+    """Return how many words both begin with, and how many of the rest both end with."""
+    shorter = min(len(old), len(new))
+    start = next((n for n in range(shorter) if old[n] != new[n]), shorter)
+    rest = shorter - start
+    end = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
+    return start, end
+
+
+def _matched(old: Sequence[str], new: Sequence[str]) -> list[tuple[Mark, Sequence[str]]]:
+    row: list[tuple[Mark, Sequence[str]]] = []
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for tag, start, end, other_start, other_end in matcher.get_opcodes():
         if tag == "equal":
-            pieces.append(Piece(Mark.KEPT, "".join(old[start:end])))
-            continue
-        if start < end:
-            pieces.append(Piece(Mark.REMOVED, "".join(old[start:end])))
-        if other_start < other_end:
-            pieces.append(Piece(Mark.ADDED, "".join(new[other_start:other_end])))
-    return tuple(pieces)
+            row.append((Mark.KEPT, old[start:end]))
+        else:
+            row += [(Mark.REMOVED, old[start:end]), (Mark.ADDED, new[other_start:other_end])]
+    return row
 
 
 def _media(before: RunbookDocument, after: RunbookDocument) -> set[str]:

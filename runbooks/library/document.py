@@ -141,6 +141,13 @@ class StepOption:
 
     label: str
     goto: str = ""
+    #: In a translation, the label that the edition itself has in its place; never stored.
+    own_label: str = ""
+
+    @property
+    def choice(self) -> str:
+        """What an entry says that picks it, in whatever language it was read."""
+        return self.own_label or self.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ def submit_draft(
     """
     row = locked(draft, State.WRITING, seen=seen)
     check_fit(row)
+    refuse_unstorable(note)
     row.state = State.IN_REVIEW
     row.submitted_at, row.submitted_by, row.note = now, by, note.strip()[:200]
     row.save(update_fields=["state", "submitted_at", "submitted_by", "note"])
@@ -228,7 +229,9 @@ def write_down(action: str, draft: RunbookDraft, by: User, now: datetime) -> Non
     AuditEntry.objects.create(at=now, actor=by, action=action, subject=subject, detail=detail)
 
 
-def _refusal(draft: RunbookDraft, seen: int | None, *states: State, text: str = "") -> LibraryError:
+def _refusal(
+    draft: RunbookDraft, seen: int | None, *states: State, text: str | None = None
+) -> LibraryError:
     """Return why the draft cannot be had so: it moved on, or somebody else wrote in it."""
     now = RunbookDraft.objects.select_related("updated_by").get(pk=draft.pk)
     if now.state in states:
@@ -243,7 +246,7 @@ def _remark(
     draft: RunbookDraft, kind: Kind, by: User, now: datetime, *, text: str = "", step_id: str = ""
 ) -> DraftRemark:
     words = text.strip()
-    _refuse_unstorable(words)
+    refuse_unstorable(words)
     if len(words) > LONGEST_REMARK:
         raise LibraryError(
             "too_long", f"Say it in at most {LONGEST_REMARK:,} characters; it was not kept."
@@ -258,11 +261,12 @@ def _storable(text: str) -> str:
         raise LibraryError(
             "too_long", f"The text is longer than {LONGEST_DRAFT:,} characters; split it."
         )
-    _refuse_unstorable(text)
+    refuse_unstorable(text)
     return normalise(text)
 
 
-def _refuse_unstorable(text: str) -> None:
+def refuse_unstorable(text: str) -> None:
+    """Raise LibraryError for a text with a character that the database cannot keep."""
     if _UNSTORABLE.search(text):
         raise LibraryError(
             "bad_character", "There is a character that cannot be kept; paste the text anew."

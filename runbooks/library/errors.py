@@ -16,14 +16,18 @@ class LibraryError(ValueError):
 
 
 class StaleDraft(LibraryError):
-    """Somebody else changed the draft meanwhile; `text` is what you wanted to save, untouched."""
+    """Somebody else changed the draft meanwhile; `text` is what you wanted to save, untouched.
 
-    def __init__(self, *, editor: str, revision: int, text: str = "") -> None:
-        super().__init__(
-            "draft_changed",
-            f"{editor} changed this draft meanwhile; your text was not saved. Compare the two and "
-            "save again.",
+    It is None for who wanted to save nothing: to submit the draft, or to publish it.
+    """
+
+    def __init__(self, *, editor: str, revision: int, text: str | None = None) -> None:
+        advice = (
+            "nothing was done with it. Read what is new, then decide."
+            if text is None
+            else "your text was not saved. Compare the two and save again."
         )
+        super().__init__("draft_changed", f"{editor} changed this draft meanwhile; {advice}")
         self.editor = editor
         self.revision = revision
-        self.text = text
+        self.text = text or ""

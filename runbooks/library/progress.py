@@ -281,7 +281,7 @@ def _pass_over(steps: Sequence[RunbookStep], found: Sequence[StepProgress]) -> l
         passed.append(progress)
         if progress.outcome == "done" and progress.counts is not None:
             choice = progress.counts.input.get("choice")
-            goto = next((o.goto for o in step.options if o.label == choice), "")
+            goto = next((o.goto for o in step.options if o.choice == choice), "")
             resume = max(resume, places.get(goto, 0))
     return passed
 

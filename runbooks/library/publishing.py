@@ -13,6 +13,7 @@ from runbooks.library.drafts import (
     check_fit,
     locked,
     media_of,
+    refuse_unstorable,
     slug_taken,
     write_down,
 )
@@ -102,4 +103,5 @@ def _words(text: str, longest: int, code: str, sentence: str) -> str:
         raise LibraryError(code, sentence)
     if len(words) > longest:
         raise LibraryError("too_long", f"Say it in at most {longest} characters.")
+    refuse_unstorable(words)
     return words

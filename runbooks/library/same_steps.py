@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import zip_longest
 
 from runbooks.library.document import RunbookDocument, RunbookError, RunbookStep
@@ -44,6 +45,23 @@ def check_translation(original: RunbookDocument, translation: RunbookDocument) -
             )
     for first, second in zip_longest(original.steps, translation.steps):
         _check_step(first, second)
+
+
+def with_own_labels(original: RunbookDocument, translation: RunbookDocument) -> RunbookDocument:
+    """Return the translation whose options know what the edition itself calls them.
+
+    The log speaks the edition's own language: an answer is the option at the same place.
+    """
+    pairs = zip(original.steps, translation.steps, strict=False)
+    return replace(translation, steps=tuple(_with_own_labels(*pair) for pair in pairs))
+
+
+def _with_own_labels(original: RunbookStep, translation: RunbookStep) -> RunbookStep:
+    pairs = zip(original.options, translation.options, strict=False)
+    return replace(
+        translation,
+        options=tuple(replace(theirs, own_label=own.label) for own, theirs in pairs),
+    )
 
 
 def _check_step(original: RunbookStep | None, translation: RunbookStep | None) -> None:

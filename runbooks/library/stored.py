@@ -26,10 +26,14 @@ def document_to_json(document: RunbookDocument) -> dict[str, Any]:
         "media": dict(document.media),
         "review_by": document.review_by.isoformat(),
         "steps": [
-            asdict(step) | {"options": [asdict(option) for option in step.options]}
+            asdict(step) | {"options": [_option_to_json(option) for option in step.options]}
             for step in document.steps
         ],
     }
+
+
+def _option_to_json(option: StepOption) -> dict[str, str]:
+    return {"label": option.label, "goto": option.goto}
 
 
 def document_from_json(data: Mapping[str, Any]) -> RunbookDocument:

@@ -14,7 +14,7 @@ from runbooks.library.document import RunbookDocument
 from runbooks.library.errors import LibraryError
 from runbooks.library.media import Media, keep_pictures, picture_names, with_media
 from runbooks.library.parse import content_hash, parse_runbook
-from runbooks.library.same_steps import check_translation
+from runbooks.library.same_steps import check_translation, with_own_labels
 from runbooks.library.selectors import document_of
 from runbooks.library.stored import document_from_json, document_to_json
 from runbooks.models import RunbookTranslation, RunbookVersion
@@ -91,7 +91,7 @@ def document_in(version: RunbookVersion, language: str) -> RunbookDocument:
     rows = {_tag(row.language): row for row in version.translations.all()}
     near = _near(language, [*rows, _tag(own.language)])
     row = rows.get(near)
-    return own if row is None else document_from_json(row.document)
+    return own if row is None else with_own_labels(own, document_from_json(row.document))
 
 
 def languages_of(version: RunbookVersion) -> list[str]:

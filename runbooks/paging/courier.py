@@ -53,23 +53,37 @@ def fly(
     `next_flights` takes the contacts that have their share of places, to be passed over, and how
     many places are free; it returns nothing when it has nothing, and is asked again while requests
     are in the air. `land_together` writes down what it can of the answers that came meanwhile, and
-    returns the others, which are landed one by one.
+    returns the others, which are landed one by one. What either of them raises ends the round, once
+    the answers to all that is in the air have been landed.
     """
     in_the_air: dict[Future[Answer], AFlight] = {}
     with ThreadPoolExecutor(MOST_IN_THE_AIR, thread_name_prefix="page") as pool:
-        while True:
-            while len(in_the_air) < MOST_IN_THE_AIR:
-                places = MOST_IN_THE_AIR - len(in_the_air)
-                flights = next_flights(_crowded(in_the_air.values()), places)
-                if not flights:
-                    break
-                in_the_air.update({pool.submit(flight.send): flight for flight in flights})
-            if not in_the_air:
-                return
-            wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            answered, _ = wait(in_the_air, timeout=_GATHER_SECONDS)
-            landed = [(in_the_air.pop(future), _answer(future)) for future in answered]
-            _land(_left_by(land_together, landed))
+        try:
+            while True:
+                while len(in_the_air) < MOST_IN_THE_AIR:
+                    places = MOST_IN_THE_AIR - len(in_the_air)
+                    flights = next_flights(_crowded(in_the_air.values()), places)
+                    if not flights:
+                        break
+                    in_the_air.update({pool.submit(flight.send): flight for flight in flights})
+                if not in_the_air:
+                    return
+                _land_answered(in_the_air, land_together)
+        finally:
+            # Whatever ended the round: an answer that nobody writes down is a page sent twice.
+            while in_the_air:
+                _land_answered(in_the_air, land_together)
+
+
+def _land_answered(
+    in_the_air: dict[Future[Answer], AFlight],
+    land_together: Callable[[Landed[AFlight]], Landed[AFlight]],
+) -> None:
+    """Wait a moment for answers; land those that came, and take them out of the air."""
+    wait(in_the_air, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+    answered, _ = wait(in_the_air, timeout=_GATHER_SECONDS)
+    landed = [(in_the_air.pop(future), _answer(future)) for future in answered]
+    _land(_left_by(land_together, landed))
 
 
 def _left_by(

@@ -82,6 +82,12 @@ def refuse_redelivery(page: Page, *, alert: Alert) -> None:
         )
     if page.purpose == Page.Purpose.PAGE and alert.condition == Alert.Condition.CLEARED:
         raise RedeliveryError("alert_cleared", f"{number} has cleared; nobody needs this page.")
+    if page.purpose == Page.Purpose.PAGE and alert.is_suppressed:
+        raise RedeliveryError(
+            "alert_held_back",
+            f"{number} is held back, so the page would wait and be given up. It pages anew by "
+            "itself when that ends.",
+        )
     if not Contact.objects.filter(WORKING, pk=page.contact_id).exists():
         raise RedeliveryError(
             "contact_not_working",

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import F, Prefetch, Q, QuerySet
 
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, Page, RunbookVersion
 
 #: Between the end of the request and the end of the lease: time to write the outcome.
@@ -61,6 +62,7 @@ def companions_to_send(leader: Page) -> tuple[list[Page], list[Page]]:
     return wanted, list(leased.exclude(pk__in=[page.pk for page in wanted]))
 
 
+@engine_transaction(module=Module.DELIVERY)
 def let_go(page: Page, *, now: datetime) -> None:
     """End the lease of a page that is not wanted now: it waits while its alert is held back."""
     is_held_back = Page.objects.filter(_ASKED_FOR, pk=page.pk).exists()
@@ -77,13 +79,15 @@ def settle(page: Page, **fields: object) -> bool:
 
 def set_free(members: Collection[Page], *, now: datetime) -> None:
     """End the leases of pages whose leader does not travel: each waits for another bundle."""
+    # One by one: whoever holds many at once could wait in a circle with others who do.
     for page in members:
-        settle(
-            page,
-            state=Page.State.PENDING,
-            next_attempt_at=now,
-            attempts_made=F("attempts_made") - 1,
-        )
+        with engine_transaction(module=Module.DELIVERY):
+            settle(
+                page,
+                state=Page.State.PENDING,
+                next_attempt_at=now,
+                attempts_made=F("attempts_made") - 1,
+            )
 
 
 def held(pages: Collection[Page]) -> QuerySet[Page]:

@@ -71,11 +71,13 @@ def _work_together(
 ) -> int:
     done = 0
     offered: list[int] = []
-    while done < limit and len(offered) < limit + MOST_FAILURES:
+    # No more are offered than may be handled at all: what is left of them comes first, and must
+    # not wait for all that is plain behind it.
+    while len(offered) < limit:
         rows: list[Row] = []
         try:
             with engine_transaction(module=module):
-                rows = list(due.exclude(pk__in=offered)[: min(AT_ONCE, limit - done)])
+                rows = list(due.exclude(pk__in=offered)[: min(AT_ONCE, limit - len(offered))])
                 offered += [row.pk for row in rows]
                 done += together(rows) if rows else 0
         except (OperationalError, InterfaceError, EngineMismatch):

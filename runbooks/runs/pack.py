@@ -175,7 +175,10 @@ def _step(
         "unit": step.unit,
         "min": step.minimum,
         "max": step.maximum,
-        "options": [{"label": option.label, "goto": option.goto} for option in step.options],
+        "options": [
+            {"label": option.label, "choice": option.choice, "goto": option.goto}
+            for option in step.options
+        ],
         "code": code_to_scan(step, run.values),
         "approver": step.approver,
         "wait_seconds": step.wait_seconds,

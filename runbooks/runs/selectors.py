@@ -8,7 +8,7 @@ from django.http import Http404
 from fleet.access import Action, AnyUser, sites_where
 from runbooks.library.document import RunbookDocument, RunbookError
 from runbooks.library.selectors import document_of
-from runbooks.library.stored import document_from_json
+from runbooks.library.translations import document_in
 from runbooks.models import Run, RunbookVersion
 
 
@@ -56,12 +56,9 @@ def languages_of(version: RunbookVersion) -> list[str]:
 
 
 def document_for_run(run: Run, language: str = "") -> RunbookDocument:
-    """Return the run's edition in its language, in the edition's own where it has no such one."""
-    wanted = language or run.language
-    translation = run.runbook_version.translations.filter(language=wanted).first()
-    if translation is not None:
-        try:
-            return document_from_json(translation.document)
-        except RunbookError:
-            pass  # A translation of an older program: the edition's own words are at hand.
-    return document_of(run.runbook_version)
+    """Return the run's edition in `language`, else the run's, else the nearest there is."""
+    try:
+        return document_in(run.runbook_version, language or run.language)
+    except RunbookError:
+        # A translation of an older program: the edition's own words are at hand.
+        return document_of(run.runbook_version)

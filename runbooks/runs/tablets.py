@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from fleet.models import Site
-from runbooks.models import RunbookMedia, Tablet
+from runbooks.models import Run, RunbookMedia, Tablet
 from runbooks.runs.batch import is_whole, read_device
 from runbooks.runs.checks import is_storable
 from runbooks.runs.errors import RunError
@@ -21,8 +21,12 @@ from runbooks.runs.selectors import open_runs, runs_where
 
 #: Runs that a tablet carries for a site, the newest first; each may have many pictures.
 MOST_RUNS = 20
+#: Bytes of pictures that a tablet carries for a site.
+MOST_BYTES = 25_000_000
 LONGEST_LABEL = 80
 _MOST = 2**31 - 1
+#: Runs beyond those that are named as left out.
+_MOST_NAMED = 20
 
 Json = dict[str, Any]
 
@@ -41,25 +45,53 @@ class Readiness:
 
 
 def site_pack_of(*, site: Site, user: User) -> Json:
-    """Return what a tablet has to hold for the site: files with their hashes, and open runs."""
-    runs = list(open_runs(runs_where(user)).filter(site=site).order_by("-pk")[:MOST_RUNS])
-    shown = [(run, digest) for run in runs for digest in sorted(picture_digests(run))]
-    media = RunbookMedia.objects.filter(sha256__in={digest for _, digest in shown})
-    sizes = dict(media.values_list("sha256", "size"))
-    files = [
-        {"url": picture_path(run, digest), "sha256": digest, "size": sizes[digest]}
-        for run, digest in shown
-        if digest in sizes
-    ]
+    """Return what a tablet has to hold for the site: files with their hashes, and open runs.
+
+    The newest runs first, until MOST_RUNS are named or their pictures would be more than
+    MOST_BYTES; a run whose pictures have no room is left out whole, and an older one that needs
+    less is carried. What is left out is named.
+    """
+    asked = open_runs(runs_where(user)).filter(site=site).order_by("-pk")[: MOST_RUNS + _MOST_NAMED]
+    newest = list(asked)
+    runs, files, total = _carried(newest[:MOST_RUNS])
     ids = [run.pk for run in runs]
+    left_out = [_named(run) for run in newest if run.pk not in ids]
     return {
-        "hash": hashlib.sha256(json.dumps([files, ids]).encode()).hexdigest(),
+        "hash": hashlib.sha256(json.dumps([files, ids, left_out]).encode()).hexdigest(),
         "site": site.slug,
         "name": site.name,
         "files": files,
-        "total": sum(sizes[str(file["sha256"])] for file in files),
+        "total": total,
+        "most": MOST_BYTES,
         "runs": ids,
+        "left_out": left_out,
     }
+
+
+def _carried(runs: Sequence[Run]) -> tuple[list[Run], list[Json], int]:
+    """Return the runs that there is room for, their pictures, and the bytes of those."""
+    digests = {run.pk: sorted(picture_digests(run)) for run in runs}
+    media = RunbookMedia.objects.filter(sha256__in=set().union(*digests.values()))
+    sizes = dict(media.values_list("sha256", "size"))
+    carried: list[Run] = []
+    files: list[Json] = []
+    total = 0
+    for run in runs:
+        shown = [digest for digest in digests[run.pk] if digest in sizes]
+        needs = sum(sizes[digest] for digest in shown)
+        if total + needs > MOST_BYTES:
+            continue
+        total += needs
+        carried.append(run)
+        files += [
+            {"url": picture_path(run, digest), "sha256": digest, "size": sizes[digest]}
+            for digest in shown
+        ]
+    return carried, files, total
+
+
+def _named(run: Run) -> Json:
+    return {"id": run.pk, "title": run.runbook_version.runbook.title}
 
 
 def read_readiness(data: Mapping[str, Any]) -> Readiness:

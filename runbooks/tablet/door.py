@@ -30,6 +30,7 @@ _STATUSES = {
     "bad_moment": 400,
     "bad_since": 400,
     "bad_readiness": 400,
+    "bad_answer": 400,
     "token_missing": 401,
     "token_unknown": 401,
     "token_revoked": 401,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from runbooks.tablet import claim_views
+from runbooks.tablet import answer_views, claim_views
 from runbooks.tablet import run_doors_views as views
 
 _RUN = "api/v1/runs/<int:run_id>"
 
 urlpatterns: list[URLPattern] = [
     path("runs/<int:run_id>/token/", views.run_token, name="run-token"),
+    path("runs/<int:run_id>/answers/", answer_views.run_answer, name="run-answer"),
     path("r/<str:claim>", claim_views.run_claim, name="run-claim"),
     path(f"{_RUN}/pack", views.run_pack, name="run-pack"),
     path(f"{_RUN}/changes", views.run_changes, name="run-changes"),

@@ -97,8 +97,8 @@ EVERY_KIND = (
 )
 
 
-def drawing() -> RunbookMedia:
-    """Keep one picture, as runbooks have them."""
+def drawing(size: int | None = None) -> RunbookMedia:
+    """Keep one picture, as runbooks have them; `size` is what is said of it."""
     data = (ROOT / "static/icons/tablet-192.png").read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     media, _ = RunbookMedia.objects.get_or_create(
@@ -106,7 +106,7 @@ def drawing() -> RunbookMedia:
         defaults={
             "content_type": "image/png",
             "name": "handler.png",
-            "size": len(data),
+            "size": len(data) if size is None else size,
             "data": data,
             "added_at": datetime.now(UTC),
         },
@@ -202,11 +202,22 @@ class Tablets:
         self._contexts: list[BrowserContext] = []
         self.wrongs: list[str] = []
 
-    def new(self, user: Any = None, *, scripts: Sequence[str] = (), **choices: Any) -> Tablet:
-        """Take a new tablet into the hands of somebody who is logged in, or of nobody."""
+    def new(
+        self,
+        user: Any = None,
+        *,
+        scripts: Sequence[str] = (),
+        installs: bool = True,
+        **choices: Any,
+    ) -> Tablet:
+        """Take a new tablet into the hands of somebody who is logged in, or of nobody.
+
+        One that keeps its network through the test need not install the program.
+        """
         plain: dict[str, Any] = {
             "viewport": {"width": 1024, "height": 768},
             "reduced_motion": "reduce",
+            "service_workers": "allow" if installs else "block",
         }
         context = self._chromium.new_context(base_url=self._server.url, **(plain | choices))
         self._contexts.append(context)
@@ -214,7 +225,7 @@ class Tablets:
             context.add_init_script(before)
         if user is not None:
             context.add_cookies([session_cookie(user, self._server.url)])
-        return Tablet(context, self.wrongs)
+        return Tablet(context, self.wrongs, installs=installs)
 
     def close(self) -> None:
         for context in self._contexts:
@@ -224,8 +235,8 @@ class Tablets:
 class Tablet:
     """One tablet: a page that can be closed and opened again, and what a hand does on it."""
 
-    def __init__(self, context: BrowserContext, wrongs: list[str]) -> None:
-        self.context, self._wrongs = context, wrongs
+    def __init__(self, context: BrowserContext, wrongs: list[str], *, installs: bool) -> None:
+        self.context, self._wrongs, self._installs = context, wrongs, installs
         self.page = self._new_page()
 
     def _new_page(self) -> Page:
@@ -251,7 +262,8 @@ class Tablet:
     def carry(self, run: Run) -> Page:
         """Open the run and wait until it is all here: program, pack and key."""
         page = self.open(f"/runs/{run.pk}/")
-        page.evaluate(script("worker_controls"))
+        if self._installs:
+            page.evaluate(script("worker_controls"))
         expect(page.locator("#main-act")).to_be_visible()
         expect(page.locator("#banners")).not_to_contain_text("no key", timeout=15_000)
         return page
@@ -261,9 +273,12 @@ class Tablet:
         self.at(number)
 
     def at(self, number: int) -> None:
-        expect(self.page.locator(".stepno")).to_contain_text(f"Step {number} of")
+        # Looked at with every frame, where an expectation looks twice a second.
+        self.page.locator(".stepno", has_text=f"Step {number} of").wait_for()
 
     def press_main(self) -> None:
+        # The buttons rest for a moment after a press; a click would try again much later.
+        self.page.locator("#acts:not([inert])").wait_for()
         self.page.locator("#main-act").click()
 
     def press(self, label: str) -> None:

@@ -8,45 +8,24 @@ from typing import Any
 
 import brotli
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
 from playwright.sync_api import Locator, Page, expect
 
 from runbooks.models import RunEntry, Tablet
 from runbooks.runs.services import pause_run
 from runbooks.runs.tokens import make_claim
-from tests.browser.screens import RULES, elsewhere, script
+from tests.browser.screens import elsewhere, script
+from tests.browser.tablet_faults import faults_of
 from tests.browser.tablet_world import RunWorld, Tablets, TabletServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-SIZES = ((1920, 1080), (1024, 768), (768, 1024), (390, 844))
-#: 1024 px at 200 % zoom.
-ZOOMED = (512, 384)
 IDLE = "localStorage.setItem('hw_tablet_seen', String(Date.now() - 16 * 60000))"
-
-
-def faults_of(page: Page) -> list[str]:
-    """Return what axe has against the screen, light and dark, and what is wider than it."""
-    faults = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found = Axe().run(page, options=RULES)
-        faults += [
-            f"{scheme}: {one['id']} {one['nodes'][0]['target']}"
-            for one in found.response["violations"]
-        ]
-    for width, height in (*SIZES, ZOOMED):
-        page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append(f"{width}: wider than the screen")
-    page.set_viewport_size({"width": 1024, "height": 768})
-    return faults
 
 
 def test_every_kind_of_step_is_drawn_without_fault(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     faults: dict[str, Any] = {}
     for number in range(1, 16):
@@ -71,7 +50,7 @@ def test_a_reading_beyond_its_bounds_warns_in_shape_colour_and_words(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.go_to(2)
     tablet.press_main()
@@ -93,7 +72,7 @@ def test_the_screen_says_saved_only_after_the_disk_has_it(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     page.evaluate(
         """() => { IDBObjectStore.prototype.add = () => {
@@ -109,7 +88,7 @@ def test_a_step_that_cannot_be_undone_asks_first_and_says_what_is_lost(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.go_to(10)
     tablet.press("Before you do it")
@@ -125,7 +104,7 @@ def test_a_step_that_cannot_be_undone_asks_first_and_says_what_is_lost(
 
 def test_an_entry_is_taken_back_and_stays_in_the_log(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.press_main()
     tablet.go_to(1)
@@ -140,7 +119,7 @@ def test_an_entry_is_taken_back_and_stays_in_the_log(tablets: Tablets, run_world
 
 def test_a_timer_outlives_a_reload(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     tablet.go_to(12)
     tablet.press_main()
@@ -151,7 +130,7 @@ def test_a_timer_outlives_a_reload(tablets: Tablets, run_world: RunWorld) -> Non
 
 def test_the_desks_word_reaches_the_tablet(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     elsewhere(pause_run, run=run, by=run_world.lead, reason="Storm", now=datetime.now(UTC))
     tablet.send_now()
@@ -166,7 +145,7 @@ def test_a_code_of_the_desk_opens_a_run_without_a_login(
 ) -> None:
     run = elsewhere(run_world.run)
     claim = elsewhere(make_claim, run=run, now=datetime.now(UTC))
-    tablet = tablets.new()
+    tablet = tablets.new(installs=False)
     page = tablet.open(f"/r/{claim.text}")
     expect(page.locator("#claim-run")).to_have_text(f"R-{run.pk} at Osaka-3")
     assert faults_of(page) == []
@@ -262,7 +241,7 @@ def test_a_new_program_waits_for_the_next_start(
 
 def test_a_first_visit_weighs_little(tablets: Tablets, run_world: RunWorld) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     response = tablet.page.goto(f"/runs/{run.pk}/")
     assert response is not None
     page_size = len(brotli.compress(response.body()))

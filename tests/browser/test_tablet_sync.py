@@ -36,7 +36,7 @@ def test_200_random_rounds_lose_nothing_and_double_nothing(
     tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
 ) -> None:
     runs = [elsewhere(run_world.run) for _ in range(RUNS)]
-    page = blank(tablets.new(run_world.hands), runs)
+    page = blank(tablets.new(run_world.hands, installs=False), runs)
     ids = [run.pk for run in runs]
     written: list[Any] = []
     tablet_server.line.drops, tablet_server.line.cuts = 0.3, 0.2
@@ -58,7 +58,7 @@ def test_five_hundred_entries_go_in_batches_of_a_hundred(
     tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    page = blank(tablets.new(run_world.hands), [run])
+    page = blank(tablets.new(run_world.hands, installs=False), [run])
     sizes: list[int] = []
     page.on(
         "request",
@@ -77,7 +77,7 @@ def test_an_entry_changed_on_its_way_is_flagged_and_kept(
     tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     tablet.carry(run)
     tablet_server.line.edit_request = lambda path, body: body.replace(b"arrive", b"filter")
     tablet.press_main()
@@ -90,7 +90,7 @@ def test_what_a_revoked_key_still_brings_is_kept_for_the_desk(
     tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
 ) -> None:
     run = elsewhere(run_world.run)
-    tablet = tablets.new(run_world.hands)
+    tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
     device = page.evaluate(
         "import('/static/js/run/outbox.js').then(({ deviceName }) => deviceName())"
@@ -108,6 +108,6 @@ def test_what_a_revoked_key_still_brings_is_kept_for_the_desk(
 def test_the_tablet_and_the_server_agree_where_a_run_stands(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
-    page = tablets.new(run_world.hands).open("/static/js/run/db.js")
+    page = tablets.new(run_world.hands, installs=False).open("/static/js/run/db.js")
     found = page.evaluate(script("progress"), cases())
     assert found == [case["expect"] for case in cases()]

@@ -184,6 +184,10 @@ def test_a_form_of_another_site_cannot_subscribe(mei: Owner, receiver: Receiver)
         b'{"label": "x", "subscription": {"endpoint": "https://push.example/", "keys": '
         b'{"p256dh": "AA", "auth": "AA"}}}',
         b'{"label": "' + b"x" * 6000 + b'"}',
+        b'{"label": "x", "subscription": {"endpoint": "https://push.example/\\u0000", "keys": '
+        b'{"p256dh": "AA", "auth": "AA"}}}',
+        b'{"label": "x", "subscription": {"endpoint": "https://push.example/\\ud800", "keys": '
+        b'{"p256dh": "AA", "auth": "AA"}}}',
     ],
 )
 def test_what_is_no_subscription_is_refused_in_words(mei: Owner, body: bytes) -> None:

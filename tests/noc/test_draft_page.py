@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from runbooks.library.drafts import save_draft
+from runbooks.library.pictures import picture_hash
 from runbooks.library.publishing import publish_draft
 from runbooks.models import RunbookDraft, RunbookVersion
 from tests.factories import NOON, make_user
@@ -163,8 +164,10 @@ def test_pictures_are_added_under_a_name_that_a_text_may_write() -> None:
     draft = begun(ann)
     upload = SimpleUploadedFile("Gauge Front.SVG", GAUGE)
     send(ann, draft, "pictures", pictures=upload)
-    page = words_of(signed_in(ann).get(address(draft)))
+    seen = signed_in(ann).get(address(draft))
+    page = words_of(seen)
     assert "gauge-front.svg" in page
+    assert f'href="/runbooks/media/{picture_hash(GAUGE)}"' in seen.content.decode()
     assert "shown by no step" in page
     draft.refresh_from_db()
     unsafe = SimpleUploadedFile("bad.svg", GAUGE.replace(b"<path", b"<script/><path"))

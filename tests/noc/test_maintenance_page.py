@@ -73,6 +73,10 @@ def test_a_time_that_clocks_leave_out_is_refused() -> None:
         {"matchers": "=="},
         {"reason": ""},
         {"starts": "2029-01-01T00:00"},
+        {"starts": "0001-01-01T00:00+14:00"},
+        {"starts": "9999-12-31T23:59"},
+        {"every": "week", "last_day": "9999-12-31"},
+        {"node": "node-that-was-renamed"},
     ],
 )
 def test_what_cannot_be_planned_is_refused_with_a_sentence(said: dict[str, str]) -> None:

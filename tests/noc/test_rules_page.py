@@ -33,6 +33,10 @@ def page_for(user: Any) -> str:
     return " ".join(signed_in(user).get(reverse("noc:rules")).content.decode().split())
 
 
+def test_somebody_without_a_role_anywhere_reads_no_rules() -> None:
+    assert signed_in(make_user()).get(reverse("noc:rules")).status_code == 403
+
+
 def test_a_rule_is_made_and_told_in_words() -> None:
     user = make_user("engineer")
     assert send(user).status_code == 302

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from runbooks.models import Alert, Runbook
+from runbooks.models import Alert, AlertEvent, Runbook
 from tests.factories import make_site, make_user
 from tests.noc.fleet_world import Kind, make_fleet, make_incidents, raise_alert
 
@@ -180,3 +180,16 @@ def test_no_script_of_ours_writes_markup_or_runs_text() -> None:
         r"innerHTML|outerHTML\s*=|insertAdjacentHTML|document\.write|\beval\(|new Function"
     )
     assert [path.name for path in SCRIPTS.glob("*.js") if ways.search(path.read_text())] == []
+
+
+def test_what_no_database_keeps_is_taken_out_of_every_form_and_address() -> None:
+    alert = raise_alert(make_site(), Kind.THERMAL_ENVELOPE, "Hot.")
+    operator = Client()
+    operator.force_login(make_user("operator"))
+    at = f"/alerts/{alert.pk}/"
+    typed = {"text": "Fan\0 is loud.", "client_action_id": "a\0b"}
+    assert operator.post(f"{at}comment/", typed).status_code == 302
+    said = AlertEvent.objects.get(alert=alert, kind="commented")
+    assert (said.sentence, said.client_action_id) == ("Fan is loud.", "ab")
+    assert operator.get("/silences/preview/", {"site": "\0", "matchers": "a"}).status_code != 500
+    assert operator.get("/oncall/deliveries/", {"site": "x\0y"}).status_code == 200

@@ -22,7 +22,10 @@ def cases() -> list[dict[str, Any]]:
 
 def step_of(said: Mapping[str, Any]) -> RunbookStep:
     """Return a step from the form in which a pack has it."""
-    options = tuple(StepOption(**option) for option in said.get("options", ()))
+    options = tuple(
+        StepOption(option["label"], option["goto"], option.get("choice", ""))
+        for option in said.get("options", ())
+    )
     return make_step(
         said["id"],
         said["kind"],

@@ -135,12 +135,34 @@ def test_a_picture_drawn_anew_under_its_name_is_a_change():
 
 
 def test_a_very_long_text_is_compared_by_lines():
-    old = "word " * MOST_WORDS + "\n" + "more " * MOST_WORDS
+    line = "word " * MOST_WORDS + "\n"
 
-    assert pieces_between(old, old + "x") == (
-        Piece(Mark.KEPT, "word " * MOST_WORDS + "\n"),
-        Piece(Mark.REMOVED, "more " * MOST_WORDS),
-        Piece(Mark.ADDED, "more " * MOST_WORDS + "x"),
+    assert pieces_between(f"a {line}{line}b {line}", f"c {line}{line}d {line}") == (
+        Piece(Mark.REMOVED, f"a {line}"),
+        Piece(Mark.ADDED, f"c {line}"),
+        Piece(Mark.KEPT, line),
+        Piece(Mark.REMOVED, f"b {line}"),
+        Piece(Mark.ADDED, f"d {line}"),
+    )
+
+
+def test_one_changed_word_in_a_very_long_text_is_marked_alone():
+    before, after = "word\n" * 40_000, " word\n" * 30_000
+
+    assert pieces_between(before + "old" + after, before + "new" + after) == (
+        Piece(Mark.KEPT, before),
+        Piece(Mark.REMOVED, "old"),
+        Piece(Mark.ADDED, "new"),
+        Piece(Mark.KEPT, after),
+    )
+
+
+def test_more_lines_than_can_be_compared_are_shown_as_a_whole():
+    before, after = "a\n" + "word\n" * 20_000 + "b", "c\n" + "word\n" * 20_000 + "d"
+
+    assert pieces_between(before, after) == (
+        Piece(Mark.REMOVED, before),
+        Piece(Mark.ADDED, after),
     )
 
 

@@ -100,6 +100,12 @@ def test_nobody_is_paged_for_what_is_over(receiver: Receiver) -> None:
     assert refusal_of(page) == "alert_cleared"
 
 
+def test_a_page_of_an_alert_that_is_held_back_is_not_sent_once_more(receiver: Receiver) -> None:
+    page = dead_page(receiver)
+    Alert.objects.filter(pk=page.alert_id).update(is_suppressed=True)
+    assert refusal_of(page) == "alert_held_back"
+
+
 # The site is committed first: the rule that it needs a contact is judged at COMMIT.
 @pytest.mark.django_db(transaction=True)
 def test_a_contact_that_does_not_work_is_mended_first(receiver: Receiver) -> None:

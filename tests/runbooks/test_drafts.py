@@ -169,8 +169,12 @@ def test_what_was_not_seen_is_not_submitted_and_not_published(ann: User, ben: Us
     with pytest.raises(StaleDraft):
         submit_draft(draft=draft, seen=1, by=ann, now=NOON)
     draft = submit_draft(draft=draft, seen=2, by=ann, now=NOON)
-    with pytest.raises(StaleDraft):
+    with pytest.raises(StaleDraft) as caught:
         publish_draft(draft=draft, seen=1, by=ben, now=NOON, note="Safer.")
+    assert str(caught.value) == (
+        "Ann Sato changed this draft meanwhile; nothing was done with it. Read what is new, then "
+        "decide."
+    )
 
 
 def test_a_draft_in_review_is_not_written_in(ann: User) -> None:
@@ -198,6 +202,21 @@ def test_a_note_and_a_reason_are_needed(ann: User, ben: User) -> None:
     with pytest.raises(LibraryError) as caught:
         send_back_draft(draft=draft, text="", by=ben, now=NOON)
     assert refusal(caught) == "reason_missing"
+
+
+@pytest.mark.parametrize("words", ["a\0b", "a\ud800b"])
+def test_words_that_cannot_be_kept_are_refused(ann: User, ben: User, words: str) -> None:
+    with pytest.raises(LibraryError) as caught:
+        submit_draft(draft=written(ann), seen=2, by=ann, now=NOON, note=words)
+    assert refusal(caught) == "bad_character"
+    draft = submitted(ann)
+    with pytest.raises(LibraryError) as caught:
+        publish_draft(draft=draft, seen=2, by=ben, now=NOON, note=words)
+    assert refusal(caught) == "bad_character"
+    version = published(draft, ben)
+    with pytest.raises(LibraryError) as caught:
+        withdraw_edition(version=version, reason=words, by=ben, now=NOON)
+    assert refusal(caught) == "bad_character"
 
 
 def test_a_comment_stands_at_its_step(ann: User, ben: User) -> None:

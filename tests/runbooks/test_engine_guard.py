@@ -20,6 +20,7 @@ from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats.services import check_heartbeats
 from runbooks.models import Alert, Page
 from runbooks.paging.announcements import deliver_announcements
+from runbooks.paging.leases import let_go, set_free
 from runbooks.paging.queued import ask_receivers, fail_over_queued
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression.authors import announce_endings
@@ -28,7 +29,7 @@ from runbooks.suppression.endings import warn_of_endings
 from telemetry.jobs import evaluate_each
 from tests.factories import NOON, make_site
 from tests.receiver import Receiver
-from tests.runbooks.world import make_finding, queued, site_paging
+from tests.runbooks.world import claim_page, make_finding, queued, seconds, site_paging
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("library")]
 
@@ -70,6 +71,18 @@ def test_an_old_program_sends_no_page(receiver: Receiver) -> None:
         deliver_due_pages(now=NOON, next_of=next_move)
     assert receiver.requests == []
     assert Page.objects.get(alert=alert).state == Page.State.PENDING
+
+
+def test_a_page_that_nobody_wants_any_more_is_left_to_the_newer_program() -> None:
+    queued(make_site())
+    page = claim_page(now=NOON, timeout=seconds(8))
+    assert page is not None
+    raise_version(Module.DELIVERY)
+    with pytest.raises(EngineMismatch):
+        let_go(page, now=NOON)
+    with pytest.raises(EngineMismatch):
+        set_free([page], now=NOON)
+    assert Page.objects.get().state == Page.State.LEASED
 
 
 def test_an_answer_that_comes_after_the_upgrade_is_left_to_the_newer_program(

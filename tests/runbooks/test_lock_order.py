@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -73,6 +75,27 @@ def test_following_findings_waits_in_no_circle_with_who_takes_many_by_number() -
     assert together(take_both_by_number, follow) == [None, 1]
     assert follow_findings(now=LATER) == 1
     assert set(Alert.objects.values_list("summary", flat=True)) == {"Hotter."}
+
+
+def test_a_finding_that_clears_while_alerts_follow_it_stops_none_of_them() -> None:
+    over, lasting = make_alert(), make_alert()
+    Finding.objects.update(summary="Hotter.", updated_at=LATER)
+
+    def clear_it(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            # On another connection, so that it is over by the time of this very statement.
+            with ThreadPoolExecutor(1) as other:
+                other.submit(clear_elsewhere).result()
+        return execute(sql, *rest)
+
+    def clear_elsewhere() -> None:
+        Finding.objects.filter(pk=over.finding_id).update(cleared_at=LATER)
+        connection.close()
+
+    with connection.execute_wrapper(clear_it):
+        assert follow_findings(now=LATER) == 1
+    summaries = dict(Alert.objects.values_list("pk", "summary"))
+    assert summaries == {over.pk: over.summary, lasting.pk: "Hotter."}
 
 
 def shelved_and_closed() -> Alert:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from fleet.models import Contact, Owner
 from fleet.services.engine import Module
@@ -16,7 +18,7 @@ from runbooks.paging.courier import Flight, fly
 from runbooks.paging.leases import LEASE_SLACK
 from runbooks.paging.outcome import Answer
 from runbooks.paging.record import record_answer
-from runbooks.paging.worklist import work_through
+from runbooks.paging.worklist import AT_ONCE, work_through
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
 from tests.runbooks.world import (
     LOW,
@@ -53,6 +55,20 @@ def test_an_answer_that_cannot_be_written_down_costs_the_others_nothing() -> Non
     assert sorted(answer.status or 0 for answer in written) == [0, 204]
 
 
+def test_answers_are_written_down_though_no_page_can_be_claimed_any_more() -> None:
+    written: list[Answer] = []
+    flights = [Flight(1, lambda: SENT, written.append)]
+
+    def claim(busy: Collection[int], places: int) -> list[Flight]:
+        if not flights:
+            raise OperationalError("deadlock detected")
+        return [flights.pop()]
+
+    with pytest.raises(OperationalError, match="deadlock"):
+        fly(claim)
+    assert written == [SENT]
+
+
 @pytest.mark.parametrize("field", ["error", "body_head", "retry_after"])
 def test_what_the_database_cannot_hold_is_replaced_in_every_answer(field: str) -> None:
     said = {field: "450 busy\x00now"}
@@ -72,6 +88,24 @@ def test_bad_rows_at_the_head_do_not_starve_those_behind_them() -> None:
     due = Owner.objects.select_for_update(skip_locked=True).order_by("pk")
     assert work_through(due, act, module=Module.INTAKE, limit=3, event="test.failed") == 1
     assert done == [owners[5].pk]
+
+
+def test_what_is_not_plain_does_not_wait_for_all_that_is_plain_behind_it() -> None:
+    Owner.objects.bulk_create(Owner(name=f"Due {n}", time_zone="UTC") for n in range(AT_ONCE + 3))
+    due = Owner.objects.select_for_update(skip_locked=True).filter(name__startswith="Due")
+    done: list[str] = []
+
+    def settle(owner: Owner) -> None:
+        done.append(owner.name)
+        Owner.objects.filter(pk=owner.pk).update(name=f"Settled {owner.pk}")
+
+    def settle_together(owners: Sequence[Owner]) -> int:
+        plain = [owner.pk for owner in owners if owner.name != "Due 0"]
+        return Owner.objects.filter(pk__in=plain).update(name="Settled with others")
+
+    words = {"module": Module.INTAKE, "limit": AT_ONCE + 1, "event": "test.failed"}
+    count = work_through(due.order_by("pk"), settle, together=settle_together, **words)
+    assert (count, done) == (AT_ONCE + 1, ["Due 0"])
 
 
 def test_an_alert_that_waited_for_hours_pages_at_once_when_it_becomes_urgent() -> None:

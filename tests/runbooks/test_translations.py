@@ -99,6 +99,16 @@ def test_a_translation_says_the_same_in_other_words(version: RunbookVersion) -> 
     assert AuditEntry.objects.get().action == "translation.published"
 
 
+def test_an_answer_has_one_name_in_the_log_in_every_language(version: RunbookVersion) -> None:
+    translate(version)
+    options = document_in(version, "de").steps[0].options
+    assert [(o.label, o.choice) for o in options] == [
+        ("Er steht", "It stands"),
+        ("Er dreht", "It turns"),
+    ]
+    assert [o.choice for o in document_of(version).steps[0].options] == ["It stands", "It turns"]
+
+
 def test_a_picture_with_words_in_it_may_be_another(version: RunbookVersion) -> None:
     publish_translation(
         version=version, source=GERMAN, by=None, now=NOON, media={"gauge.svg": DIAL}

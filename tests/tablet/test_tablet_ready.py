@@ -12,6 +12,7 @@ from django.test import Client
 from fleet.models import Site
 from runbooks.models import Run, RunbookMedia, Tablet
 from runbooks.runs.services import abandon_run
+from runbooks.runs.tablets import MOST_BYTES, MOST_RUNS
 from tests.factories import NOON, make_site, make_user
 from tests.runbooks.run_world import PNG, make_run
 
@@ -122,3 +123,52 @@ def test_another_sites_form_cannot_speak_for_a_tablet(site: Site) -> None:
     strict.force_login(make_user("remote_hands", site))
     answer = strict.post("/sites/osaka-3/tablets/", json.dumps(SAID), content_type="text/plain")
     assert answer.status_code == 403
+
+
+def weigh(run: Run, size: int) -> None:
+    """Give the run's edition a picture that says it has so many bytes."""
+    digest = hashlib.sha256(str(run.pk).encode()).hexdigest()
+    RunbookMedia.objects.create(
+        sha256=digest,
+        name="a.png",
+        content_type="image/png",
+        size=size,
+        data=PNG,
+        added_at=NOON,
+    )
+    version = run.runbook_version
+    version.translations.create(
+        language="ja",
+        document=version.document | {"media": {"a.png": digest}},
+        content_hash=digest,
+        published_at=NOON,
+    )
+
+
+def test_the_pack_holds_25_mb_the_newest_first_and_names_what_is_left_out(
+    client: Client, hands: Any, site: Site
+) -> None:
+    oldest, large, small, newest = (make_run(site=site) for _ in range(4))
+    for run, size in (
+        (oldest, 1),
+        (large, MOST_BYTES),
+        (small, 1_000),
+        (newest, MOST_BYTES - 1001),
+    ):
+        weigh(run, size)
+    pack = client.get("/sites/osaka-3/pack.json").json()
+    assert pack["runs"] == [newest.pk, small.pk, oldest.pk]
+    assert (pack["total"], pack["most"]) == (MOST_BYTES, 25_000_000)
+    title = large.runbook_version.runbook.title
+    assert pack["left_out"] == [{"id": large.pk, "title": title}]
+    assert len(pack["files"]) == 3
+
+
+def test_runs_beyond_the_twenty_newest_are_named_as_left_out(
+    client: Client, hands: Any, site: Site
+) -> None:
+    lead = make_user("operator", site)
+    runs = [make_run(site=site, by=lead) for _ in range(MOST_RUNS + 1)]
+    pack = client.get("/sites/osaka-3/pack.json").json()
+    assert len(pack["runs"]) == MOST_RUNS
+    assert [run["id"] for run in pack["left_out"]] == [runs[0].pk]

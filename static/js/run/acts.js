@@ -5,9 +5,9 @@ import { at, fill, h } from "./dom.js";
 import { say } from "./frame.js";
 import { add } from "./outbox.js";
 import { keepName } from "./pack.js";
+import { afterEntry } from "./typed.js";
 
 const TAKES_PHOTOS = ["step_done", "step_cannot", "step_skipped", "noted"];
-const SETTLED = ["done", "cannot", "skipped", "disputed"];
 const BOUNCE_MS = 250;
 
 /** Say what went wrong so that nobody misses it; empty takes it away. */
@@ -35,12 +35,15 @@ export class Acts {
     this.isBusy = true;
     try {
       if (!(await this.nameMe())) return;
-      await this.write(step, kind, input);
+      const memory = this.page.memoryOf(step.id);
+      const rest = afterEntry(memory, kind, input);
+      await this.write(step, kind, input, rest);
+      Object.assign(memory, rest);
+      // Letters that were on their way to the disk meanwhile are not typed any more.
+      this.page.keep(step.id);
       navigator.vibrate?.(30);
       alarm("");
       say(said ?? `Saved on this tablet: step ${step.number}.`);
-      const memory = this.page.memoryOf(step.id);
-      Object.assign(memory, { again: false, ...(kind === "noted" ? {} : { draft: {} }) });
       await this.page.refresh({ force: true });
       if (!stays) this.goOn(step);
       this.page.sending.written();
@@ -51,13 +54,13 @@ export class Acts {
     }
   }
 
-  write(step, kind, input) {
+  write(step, kind, input, rest) {
     const { view } = this;
     const photos = TAKES_PHOTOS.includes(kind) ? this.draftPhotos(step) : [];
     return add(view.id, {
       kind, step: step.id, version: view.run.runbook.version, input, by: view.me?.name ?? view.name,
       evidence: photos.map((photo) => photo.sha256),
-    }, photos);
+    }, photos, rest);
   }
 
   draftPhotos(step) {
@@ -103,11 +106,21 @@ export class Acts {
   }
 
   async note(step) {
-    (await this.later.sheets()).askNote(step, this.enter);
+    (await this.later.sheets()).askNote(step, this.typed(step, "noted"), this.enter);
   }
 
   async reason(step, kind) {
-    (await this.later.sheets()).askReason(step, kind, this.enter);
+    (await this.later.sheets()).askReason(step, kind, this.typed(step, kind), this.enter);
+  }
+
+  /** The words of a sheet that were not entered yet, and how they are kept while they are written. */
+  typed(step, kind) {
+    const { words } = this.page.memoryOf(step.id);
+    return { text: words[kind] ?? "", keep: (text) => { words[kind] = text; this.page.keep(step.id); } };
+  }
+
+  async offerAnswer(step, box) {
+    (await this.later.answers()).offerAnswer(step, box, this);
   }
 
   async gate(step) {
@@ -125,7 +138,8 @@ export class Acts {
   }
 
   async safety() {
-    (await this.later.sheets()).showSafety(this.view);
+    const { languageField } = await this.later.languages();
+    (await this.later.sheets()).showSafety(this.view, languageField(this));
   }
 
   async sync() {
@@ -139,25 +153,10 @@ export class Acts {
     const camera = at("camera");
     camera.onchange = async () => {
       const [file] = camera.files;
-      if (file) await this.keepPhoto(step, file);
+      if (file) await (await this.later.photos()).takeIn(this, step, file);
       camera.value = "";
     };
     camera.click();
-  }
-
-  async keepPhoto(step, file) {
-    const { keep, NoPicture } = await this.later.photos();
-    try {
-      await keep(this.view.id, step.id, file);
-      navigator.vibrate?.(30);
-      await this.page.refresh();
-      const { outcome } = this.view.progress.steps.find((one) => one.id === step.id);
-      if (SETTLED.includes(outcome)) await this.enter(step, "noted", { note: "Photo" }, { stays: true, said: "Saved: the photo." });
-      else say("The photo is kept here and goes with your entry.");
-    } catch (error) {
-      alarm(error instanceof NoPicture ? error.message
-        : `The photo is NOT saved: ${error.message}. Make room on the tablet, then take it again.`);
-    }
   }
 
   async dropPhoto(photo) {
@@ -170,7 +169,7 @@ export class Acts {
   }
 
   picture({ url, alt }) {
-    return this.image(url, alt, async (image) => (await this.later.pictures()).showPicture(image, url, this.view.token));
+    return this.image(url + alt, alt, async (image) => (await this.later.pictures()).showPicture(image, url, this.view.token));
   }
 
   /** One element for one picture, so that it does not flicker when the step is drawn again. */

@@ -10,6 +10,7 @@ import { startGloves } from "./settings.js";
 import { drawStep } from "./step.js";
 import { listen, NotNow } from "./sync.js";
 import { tickTimers } from "./timers.js";
+import { keepTyped, typedIn } from "./typed.js";
 import { Sending } from "./triggers.js";
 
 // No step has such an id.
@@ -18,7 +19,8 @@ const LIST = "~list", END = "~end";
 const later = {
   lists: () => import("./list.js"), lock: () => import("./pin.js"), photos: () => import("./photos.js"),
   pictures: () => import("./pictures.js"), ready: () => import("./ready.js"), sheets: () => import("./sheets.js"),
-  worker: () => import("./register.js"),
+  worker: () => import("./register.js"), languages: () => import("./languages.js"),
+  answers: () => import("./answers.js"),
 };
 
 /** One run on the screen: `view` is what is kept of it, `shown` the step (or list, end) in front. */
@@ -30,6 +32,7 @@ class RunPage {
     this.drawn = "";
     this.lists = null;
     this.memories = new Map();
+    this.unkept = new Set();
     this.sending = new Sending({
       onState: (state) => this.stateChanged(state), onTrouble: (error) => this.trouble(error),
       listen: () => this.hear(), isWaiting: () => this.isWaiting(),
@@ -39,6 +42,7 @@ class RunPage {
 
   async start() {
     await startGloves();
+    this.memories = await typedIn(this.id);
     this.bind();
     await this.refresh();
     const sender = this.sending.start(() => this.refresh());
@@ -51,6 +55,8 @@ class RunPage {
     at("show-list").addEventListener("click", () => this.view && this.show(this.shown === LIST ? this.view.progress.current || END : LIST));
     at("show-safety").addEventListener("click", () => this.view && this.acts.safety());
     at("sync").addEventListener("click", () => this.view && this.acts.sync());
+    // A radio says "input" before it is known which: "change" comes after.
+    for (const event of ["input", "change"]) at("main").addEventListener(event, () => this.keep(this.drawnAt));
     addEventListener("hashchange", () => this.view && this.show(location.hash.slice(1)));
     setInterval(() => { if (tickTimers(this.view?.offset ?? 0)) this.refresh(); }, 1000);
   }
@@ -65,8 +71,26 @@ class RunPage {
   }
 
   memoryOf(step) {
-    if (!this.memories.has(step)) this.memories.set(step, { draft: {}, hasRead: false, again: false });
+    if (!this.memories.has(step)) this.memories.set(step, { draft: {}, words: {}, hasRead: false, again: false });
     return this.memories.get(step);
+  }
+
+  /** Keep what is typed at a step; one write at a time, and of many the last. */
+  async keep(step) {
+    this.unkept.add(step);
+    if (this.isKeeping) return;
+    this.isKeeping = true;
+    try {
+      // What is added meanwhile is seen as well.
+      for (const one of this.unkept) {
+        this.unkept.delete(one);
+        await keepTyped(this.id, one, this.memoryOf(one));
+      }
+    } catch (error) {
+      alarm(`What you type is NOT kept yet: ${error.message || error.name}. Make room on the tablet.`);
+    } finally {
+      this.isKeeping = false;
+    }
   }
 
   /** Look at the store again and show what changed; what is being typed stays. */
@@ -84,7 +108,7 @@ class RunPage {
   draw(force) {
     const { view, shown } = this;
     const step = view.steps.find((one) => one.id === shown);
-    const sign = JSON.stringify(step ? this.signOf(step) : [view.progress, view.run.ended_at, this.sending.state.left]);
+    const sign = JSON.stringify(step ? this.signOf(step) : [view.progress, view.run.ended_at, view.run.runbook.language, this.sending.state.left]);
     drawRail(view, shown, (where) => this.show(where));
     drawSync(this.sending.state, view.zone);
     if (!force && shown + sign === this.drawn) return;
@@ -100,12 +124,12 @@ class RunPage {
 
   /** All that a step's screen depends on: while it is the same, the screen is left alone. */
   signOf(step) {
-    const { entries, photos, progress, hasKey } = this.view;
+    const { entries, photos, progress, hasKey, run } = this.view;
     const touches = (entry) => entry.step === step.id || ["counted", "taken_back"].includes(entry.kind);
     const own = entries.filter(touches).map((entry) => [entry.id, entry.state]);
     const taken = photos.filter((photo) => photo.draftFor === step.id).map((photo) => photo.sha256);
     const { outcome, answer, until } = progress.steps.find((one) => one.id === step.id);
-    return [own, taken, outcome, answer, until, hasKey];
+    return [own, taken, outcome, answer, until, hasKey, run.runbook.language];
   }
 
   plainParts() {
@@ -164,6 +188,7 @@ class RunPage {
     await listen(this.id);
     const known = await viewOf(this.id);
     if (known && before && known.run.version && known.run.version !== before) await fetchPack(this.id);
+    else if (known && isElsewhere(known)) await fetchPack(this.id);
   }
 
   async renewKey() {
@@ -187,6 +212,11 @@ class RunPage {
     }
     await this.refresh();
   }
+}
+
+/** Whether the pack that is kept is in another language than it could be. */
+function isElsewhere({ run: { runbook }, language }) {
+  return runbook.language !== language && Boolean(runbook.languages?.includes(language));
 }
 
 const MISSING = {

@@ -2,7 +2,7 @@
 
 import { at, fill, h, icon } from "./dom.js";
 import { stepName } from "./step.js";
-import { clock, flaggedWords, skewWords, span } from "./words.js";
+import { clock, flaggedWords, languageWords, skewWords, span } from "./words.js";
 
 const SKEW_SHOWN_MS = 120_000;
 const WORDS = { DONE: "Done", ABORTED: "Abandoned", FAILED: "Failed" };
@@ -28,6 +28,8 @@ export function drawBanners(view) {
   }
   if (view.flagged.length) lines.push(["p2", flaggedWords(view.flagged)]);
   if (Math.abs(view.offset) > SKEW_SHOWN_MS) lines.push(["p2", skewWords(view.offset)]);
+  const language = languageWords(run.runbook, view.language);
+  if (language) lines.push(["", language]);
   const newer = run.newer ?? pack.newer;
   if (newer) {
     const ago = newer.published_at ? `, published ${span((Date.now() + view.offset - Date.parse(newer.published_at)) / 1000)} ago` : "";

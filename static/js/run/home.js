@@ -6,7 +6,7 @@ import { ask, read } from "./db.js";
 import { writtenIn } from "./outbox.js";
 import { session } from "./pack.js";
 import { hasPin, setPin, startLock } from "./pin.js";
-import { check, prepare, readyWords, report } from "./ready.js";
+import { check, leftOutWords, prepare, readyWords, report } from "./ready.js";
 import { startWorker } from "./register.js";
 import { startGloves } from "./settings.js";
 import { NotNow } from "./sync.js";
@@ -37,6 +37,7 @@ async function drawSites() {
   const names = new Map([...who.sites, ...kept].map((site) => [site.slug, site.name]));
   fill(at("prepared"), kept.map((site) => h("li", {}, h("b", {}, site.name),
     h("p", { class: "ready" }, icon(site.ready === site.total ? "check" : "p2"), ` ${readyWords(site)}`),
+    leftOutWords(site) ? h("p", { class: "left-out" }, leftOutWords(site)) : null,
     site.persistent ? null : h("p", { class: "dim" }, "The browser may clear this when space runs out. Add the app to the home screen to keep it."))));
   const choice = at("site-choice");
   const before = choice.value || new URLSearchParams(location.search).get("site") || kept[0]?.slug;

@@ -30,7 +30,7 @@ export function scan({ step, draft, done, fault }) {
   field.addEventListener("input", look);
   // A scanner that acts as a keyboard ends with Enter.
   field.addEventListener("keydown", (event) => { if (event.key === "Enter") press(); });
-  const read = (code) => { field.value = code; look(); };
+  const read = (code) => { field.value = code; field.dispatchEvent(new Event("input", { bubbles: true })); };
   look();
   box.append(h("label", { htmlFor: "code" }, "Code on the label"), h("div", { class: "field code" }, field,
     "BarcodeDetector" in globalThis ? cameraButton(read, box, fault) : null), out);

@@ -2,23 +2,14 @@
 
 import { h } from "./dom.js";
 import { plain } from "./markup.js";
-
-export function check({ done, step }) {
-  return {
-    main: { label: "As expected", press: () => done({ is_as_expected: true }) },
-    others: [{
-      label: "Not as expected", isAnswer: true,
-      press: () => done({ is_as_expected: false }, { stays: Boolean(step.otherwise) }),
-    }],
-  };
-}
+import { choiceOf } from "./progress.js";
 
 function pick({ step, steps, draft, done, fault }, describe) {
   const options = step.options ?? [];
   const group = h("fieldset", { class: "options" }, h("legend", {}, "Pick one"), options.map((option, place) => {
     const radio = h("input", {
-      type: "radio", name: "option", id: `option-${place}`, value: option.label,
-      checked: draft.choice === option.label, onchange: () => { draft.choice = option.label; },
+      type: "radio", name: "option", id: `option-${place}`, value: choiceOf(option),
+      checked: draft.choice === choiceOf(option), onchange: () => { draft.choice = choiceOf(option); },
     });
     return h("label", { class: "option", htmlFor: `option-${place}` }, radio,
       h("span", {}, option.label, describe(option, steps)));

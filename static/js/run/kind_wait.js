@@ -21,13 +21,14 @@ export function wait({ step, view, standing, write, done }) {
 
 const APPROVERS = { operator: "an operator", engineer: "an engineer", owner: "the site's owner" };
 
-export function approval({ step, standing, write }) {
+export function approval({ step, standing, write, acts }) {
   const who = APPROVERS[step.approver] ?? "somebody else";
   const ask = () => write("approval_asked", {}, { said: `Saved: ${who} is asked.`, stays: true });
   if (standing.outcome === "waiting") {
-    return { body: [h("div", { class: "waiting" }, h("p", {}, h("b", {}, `Asked. ${capital(who)} answers at the desk.`)),
-      h("p", {}, "The answer appears here once there is network. Other steps may go on meanwhile."))],
-    main: null };
+    const box = h("div", { class: "waiting" }, h("p", {}, h("b", {}, `Asked. ${capital(who)} answers, at the desk or logged in here.`)),
+      h("p", {}, "The answer appears here once there is network. Other steps may go on meanwhile."));
+    acts.offerAnswer(step, box);
+    return { body: [box], main: null };
   }
   const refused = standing.answer === "refused"
     ? [h("p", { class: "note p2" }, icon("p2"), h("span", {}, "Refused. See the reason below; ask again when it is settled."))] : [];

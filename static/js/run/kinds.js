@@ -2,13 +2,21 @@
 // `body` (what stands under the text), `main` (the dark button) and `others` (more buttons).
 // A new kind is a new line here.
 
-import { branch, check, choice } from "./kind_pick.js";
-import { reading } from "./kind_reading.js";
 import { h } from "./dom.js";
 import { markup } from "./markup.js";
 
 function instruction({ done }) {
   return { main: { label: "Done", press: () => done({}) } };
+}
+
+function check({ done, step }) {
+  return {
+    main: { label: "As expected", press: () => done({ is_as_expected: true }) },
+    others: [{
+      label: "Not as expected", isAnswer: true,
+      press: () => done({ is_as_expected: false }, { stays: Boolean(step.otherwise) }),
+    }],
+  };
 }
 
 function confirm({ done }) {
@@ -46,11 +54,15 @@ function escalate({ step, view, draft, done, fault }) {
   };
 }
 
-const KINDS = { instruction, confirm, link, escalate, check, choice, branch, reading };
+const KINDS = { instruction, confirm, link, escalate, check };
 // What only some runbooks have is fetched for those; the service worker keeps it either way.
 const capture = () => import("./kind_capture.js");
+const picks = () => import("./kind_pick.js");
 const waits = () => import("./kind_wait.js");
-const LATE = { photo: capture, scan: capture, wait: waits, approval: waits, verify: waits };
+const LATE = {
+  reading: () => import("./kind_reading.js"), choice: picks, branch: picks,
+  photo: capture, scan: capture, wait: waits, approval: waits, verify: waits,
+};
 
 /** See that every kind among the steps can be drawn. */
 export async function knowKinds(steps) {

@@ -2,6 +2,7 @@
 // has said that it keeps it, and then goes to `sent` or `flagged`: it is never only in the air.
 
 import { ask, read, write } from "./db.js";
+import { putTyped } from "./typed.js";
 
 const OURS = ["outbox", "sent", "flagged"];
 
@@ -27,14 +28,16 @@ export function deviceName() {
   return write(["meta"], ({ meta }) => nameOf(meta));
 }
 
-/** Keep one entry of `run`; when this returns, the disk has it. Photos go in with it or not at all. */
-export function add(run, entry, photos = []) {
+/** Keep one entry of `run`; when this returns, the disk has it. Photos go in with it or not at all,
+ *  and `rest` stands for what was typed at its step. */
+export function add(run, entry, photos = [], rest = null) {
   return write(["meta", "outbox", "photos"], async ({ meta, outbox, photos: kept }) => {
     const device = await nameOf(meta);
     const count = ((await ask(meta.get("count"))) ?? 0) + 1;
     const whole = { run, device, count, at: new Date().toISOString(), input: {}, evidence: [], ...entry };
     meta.put(count, "count");
     outbox.add(whole);
+    if (rest) putTyped(meta, run, entry.step, rest);
     for (const photo of photos) {
       kept.put({ ...photo, draftFor: "", state: photo.state === "draft" ? "waiting" : photo.state });
     }

@@ -1,6 +1,6 @@
 // A run on this tablet: its pack, the server's log, and what was written here, as one picture.
 
-import { ask, read, write } from "./db.js";
+import { ask, read, remembered, write } from "./db.js";
 import { deviceName, photosOf, writtenIn } from "./outbox.js";
 import { progressOf } from "./progress.js";
 import { NotNow, speak } from "./sync.js";
@@ -17,10 +17,11 @@ export async function session() {
   }
 }
 
-/** Fetch a run's pack and keep it; throws NotNow. */
+/** Fetch a run's pack in the tablet's language and keep it; throws NotNow. */
 export async function fetchPack(id) {
   const known = await read(["runs"], ({ runs }) => ask(runs.get(id)));
-  const pack = await speak(`/api/v1/runs/${id}/pack`, { token: known?.token ?? "" });
+  const language = encodeURIComponent((await remembered("language")) ?? "");
+  const pack = await speak(`/api/v1/runs/${id}/pack?language=${language}`, { token: known?.token ?? "" });
   if (pack.format !== 1) throw new NotNow("This tablet's program is older than the server. Close it and open it again.");
   const { entries, run, server_time: time, ...rest } = pack;
   await write(["runs"], async ({ runs }) => {
@@ -92,7 +93,7 @@ export async function viewOf(id) {
     .sort((one, other) => one.count - other.count);
   const entries = [...known.entries, ...here];
   return {
-    id, device, me, entries, flagged, run: known.run, pack: known.pack, steps: known.pack.steps,
+    id, device, me, entries, flagged, language: (await remembered("language")) ?? "", run: known.run, pack: known.pack, steps: known.pack.steps,
     zone: known.run.site.time_zone, token: known.token ?? "", hasKey: Boolean(known.token), refusal: known.refusal ?? "", name: known.name ?? "",
     offset: known.offset ?? 0, heardAt: known.heard_at, photos: await photosOf(id),
     progress: progressOf(known.pack.steps, entries, Date.now() + (known.offset ?? 0)),

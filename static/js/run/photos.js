@@ -1,10 +1,13 @@
 // Photos: made small on the tablet, kept by the hash of their bytes, sent after the text.
 
+import { alarm } from "./acts.js";
 import { ask, write } from "./db.js";
+import { say } from "./frame.js";
 import { sha256 } from "./sign.js";
 
 const LONGEST_SIDE = 1600;
 const MOST_BYTES = 2_000_000;
+const SETTLED = ["done", "cannot", "skipped", "disputed"];
 const QUALITIES = [0.85, 0.7, 0.5, 0.3];
 
 /** A picture no program here can read. */
@@ -53,4 +56,19 @@ export function drop(photo) {
     if (known?.state === "draft") photos.delete([photo.run, photo.sha256]);
     else if (known) photos.put({ ...known, draftFor: "" });
   });
+}
+
+/** Keep what the camera gave at a step; one that was entered already gets it as a note. */
+export async function takeIn(acts, step, file) {
+  try {
+    await keep(acts.view.id, step.id, file);
+    navigator.vibrate?.(30);
+    await acts.page.refresh();
+    const { outcome } = acts.view.progress.steps.find((one) => one.id === step.id);
+    if (SETTLED.includes(outcome)) await acts.enter(step, "noted", { note: "Photo" }, { stays: true, said: "Saved: the photo." });
+    else say("The photo is kept here and goes with your entry.");
+  } catch (error) {
+    alarm(error instanceof NoPicture ? error.message
+      : `The photo is NOT saved: ${error.message}. Make room on the tablet, then take it again.`);
+  }
 }

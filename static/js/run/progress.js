@@ -23,6 +23,11 @@ export function isOutside(step, value) {
   return (min !== null && value < min) || (max !== null && value > max);
 }
 
+/** What the log calls an option, whatever language it is shown in; packs of before know its label only. */
+export function choiceOf({ choice, label }) {
+  return choice ?? label;
+}
+
 function logged(entry) {
   return {
     ...entry, step: entry.step ?? "", input: entry.input ?? {}, device: entry.device ?? "",
@@ -158,7 +163,7 @@ function passOver(steps, found) {
     const progress = found[place];
     if (place < resume && ["open", "waiting"].includes(progress.outcome)) return made(step.id, { outcome: "passed" });
     if (progress.outcome === "done" && progress.counts) {
-      const option = (step.options ?? []).find((one) => one.label === progress.counts.input.choice);
+      const option = (step.options ?? []).find((one) => choiceOf(one) === progress.counts.input.choice);
       resume = Math.max(resume, places.get(option?.goto ?? "") ?? 0);
     }
     return progress;

@@ -36,14 +36,15 @@ export async function persist() {
 export async function prepare(slug, session, onProgress) {
   const list = await speak(`/sites/${slug}/pack.json`);
   const cache = await caches.open(storeOf(slug));
-  const total = list.files.length + list.runs.length;
+  const leftOut = list.left_out ?? [];
+  const total = list.files.length + list.runs.length + leftOut.length;
   let ready = 0;
   const step = (isReady) => { ready += Number(isReady); onProgress(ready, total); };
   for (const file of list.files) step(await fetchFile(cache, file));
   for (const run of list.runs) step(await fetchRun(run, session));
   await sweep(cache, list.files);
   const site = {
-    slug, name: list.name ?? list.site, hash: list.hash, files: list.files, runs: list.runs,
+    slug, name: list.name ?? list.site, hash: list.hash, files: list.files, runs: list.runs, leftOut,
     ready, total, checked_at: new Date().toISOString(), persistent: await persist(),
   };
   await write(["sites"], ({ sites }) => ask(sites.put(site)));
@@ -95,6 +96,13 @@ export async function report(site, session) {
   } catch (error) {
     if (!(error instanceof NotNow)) throw error;
   }
+}
+
+/** What the site's pack has no room for, in a sentence; empty where all is in it. */
+export function leftOutWords({ leftOut = [] }) {
+  if (!leftOut.length) return "";
+  const named = leftOut.map(({ id, title }) => `R-${id} ${title}`).join(", ");
+  return `Not ready, beyond the 20 newest runs or 25 MB of pictures: ${named}. Open each once where there is network to have it here.`;
 }
 
 /** "Ready for offline, 14 of 14, checked 09:12". */

@@ -21,10 +21,14 @@ function open(title, inside, buttons) {
 const REASONS = {
   step_cannot: ["Cannot do", "Why can it not be done?", "cannot be done"],
   step_skipped: ["Skip this step", "Why is it skipped?", "skipped"],
+  refused: ["Refuse", "Why is it refused?", "refused"],
 };
 
-function words(label, most, rows) {
-  const field = h("textarea", { id: "sheet-words", maxLength: most, rows, "aria-describedby": "sheet-fault" });
+function words(label, most, rows, typed) {
+  const field = h("textarea", {
+    id: "sheet-words", maxLength: most, rows, value: typed.text, "aria-describedby": "sheet-fault",
+    oninput: () => typed.keep(field.value),
+  });
   const fault = h("p", { class: "fault", id: "sheet-fault", role: "alert" });
   const take = (complaint) => {
     const text = field.value.trim();
@@ -35,9 +39,9 @@ function words(label, most, rows) {
 }
 
 /** Ask why a step is not done; the entry is made only with a reason. */
-export function askReason(step, kind, enter) {
+export function askReason(step, kind, typed, enter) {
   const [title, label, outcome] = REASONS[kind];
-  const { inside, take } = words(label, 300, 3);
+  const { inside, take } = words(label, 300, 3, typed);
   open(`${title}: step ${step.number}`, inside, [
     { label: "Go back" },
     { label: "Save", isMain: true, press: () => {
@@ -48,8 +52,8 @@ export function askReason(step, kind, enter) {
 }
 
 /** Write a note at a step. */
-export function askNote(step, enter) {
-  const { inside, take } = words("What should others know?", 1000, 5);
+export function askNote(step, typed, enter) {
+  const { inside, take } = words("What should others know?", 1000, 5, typed);
   open(`Note at step ${step.number}`, inside, [
     { label: "Go back" },
     { label: "Save the note", isMain: true, press: () => {
@@ -79,10 +83,11 @@ export function askTakeBack(step, entry, goOn) {
 
 const SECTIONS = [["safety", "Safety"], ["meaning", "What it means"], ["impact", "What it harms"], ["verify", "When it is over"]];
 
-/** What the runbook says beside its steps, and whom to call. */
-export function showSafety(view) {
+/** What the runbook says beside its steps, in which language, and whom to call. */
+export function showSafety(view, language) {
   const sections = SECTIONS.filter(([key]) => view.pack.sections?.[key]);
   open("Safety and meaning", [
+    language,
     sections.map(([key, title]) => h("section", {}, h("h3", {}, title), markup(view.pack.sections[key]))),
     h("section", {}, h("h3", {}, "This site"), h("p", {}, view.run.site.place || view.run.site.name)),
     view.pack.contacts?.length ? h("section", {}, h("h3", {}, "Who helps"), h("ul", { class: "contacts" },

@@ -1,5 +1,7 @@
 // The words of the tablet: times with their zone, lengths, and what an entry says.
 
+import { choiceOf } from "./progress.js";
+
 /** "14:02 UTC+9" at the site. */
 export function clock(moment, zone) {
   const parts = new Intl.DateTimeFormat("en-GB", {
@@ -28,6 +30,20 @@ export function many(count, one, more) {
 export function skewWords(offset) {
   const way = offset > 0 ? "behind" : "ahead of";
   return `This tablet's clock is ${span(Math.abs(offset) / 1000)} ${way} the server's. Entries carry both times.`;
+}
+
+/** What people here call a language. */
+export function languageName(tag) {
+  try { return new Intl.DisplayNames("en", { type: "language" }).of(tag); } catch { return tag; }
+}
+
+/** Why the steps are in another language than the tablet's; empty where they are not. */
+export function languageWords({ language, languages = [] }, wanted) {
+  const base = (tag) => tag.split("-")[0];
+  const isThere = languages.includes(wanted);
+  if (!wanted || wanted === language || (!isThere && base(wanted) === base(language))) return "";
+  const shown = `shown in ${languageName(language)}.`;
+  return isThere ? `In ${languageName(wanted)} once there is network, ${shown}` : `Not in ${languageName(wanted)} yet, ${shown}`;
 }
 
 /** What the server flagged, for the banner. */
@@ -90,7 +106,7 @@ function doneWords(given, step) {
     return `${amount(given.value, given.unit ?? step.unit)}${outside}`;
   }
   if (given.is_as_expected !== undefined) return given.is_as_expected ? "As expected" : "Not as expected";
-  if (given.choice !== undefined) return given.choice;
+  if (given.choice !== undefined) return (step.options ?? []).find((one) => choiceOf(one) === given.choice)?.label ?? given.choice;
   if (given.code !== undefined) return `${given.code}${given.is_match === false ? ", another code" : ""}`;
   if (given.said_to) return `Told ${given.said_to}`;
   return "Done";

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from fleet.noc.run_step_board import Standing, StepRow, outside_entries, step_ro
 from fleet.noc.runbook_board import step_views
 from runbooks.library.document import RunbookDocument, RunbookError
 from runbooks.library.run_log import run_progress
-from runbooks.models import Run, RunbookVersion, RunEntry, RunJob
+from runbooks.models import Alert, Run, RunbookVersion, RunEntry, RunJob
 from runbooks.runs.log import Writer, name_of
 from runbooks.runs.pack import entries_of
 from runbooks.runs.selectors import document_for_run, newer_edition
@@ -35,6 +35,8 @@ class WatchBoard:
     zone_words: str
     may_run: bool
     is_lead: bool
+    #: Whether the reader may acknowledge the alert it is for, which nobody has yet.
+    may_take: bool = False
     can_fail: bool = False
     can_finish: bool = False
     steps: list[StepRow] = field(default_factory=list)
@@ -79,7 +81,14 @@ def watch_board(*, user: AnyUser, run: Run, now: datetime) -> WatchBoard:
     except RunbookError:
         return WatchBoard(run, run_line(run, rows, now=now), zone_words, may_run, is_lead)
     standing = Standing(Writer(account), may_run, is_lead, run.state not in Run.ENDED)
-    return _board(run, document, rows, standing=standing, zone_words=zone_words, now=now)
+    board = _board(run, document, rows, standing=standing, zone_words=zone_words, now=now)
+    return replace(board, may_take=_may_take(user, run))
+
+
+def _may_take(user: AnyUser, run: Run) -> bool:
+    alert = run.alert
+    is_waiting = alert is not None and alert.response == Alert.Response.UNACKNOWLEDGED
+    return is_waiting and may(user, Action.RESPOND, run.site)
 
 
 def _board(

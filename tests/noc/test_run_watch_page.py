@@ -10,14 +10,16 @@ from django.urls import reverse
 
 from fleet.models import Membership
 from fleet.noc.run_watch_board import watch_board
+from runbooks.library.services import publish_builtin_library
 from runbooks.models import Run, RunEntry
 from runbooks.runs.selectors import run_for
-from runbooks.runs.services import abandon_run, enter
+from runbooks.runs.services import abandon_run, enter, start_run_for_alert
 from tests.factories import NOON, make_site, make_user
 from tests.noc.detail_world import HTMX, NOW, counted_queries, signed_in, stop_clock
 from tests.noc.run_noc_world import PHOTO, dispute, say, worked_on
 from tests.pure.run_steps import make_step
 from tests.runbooks.run_world import STEPS, Device, make_edition, make_run
+from tests.runbooks.world import make_alert
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +70,17 @@ def test_the_page_opens_with_what_is_waited_for(run: Run) -> None:
     worked_on(run)
     page = page_of(run)
     assert "Waits for an approval by an engineer at step 3 of 6, Do allow" in heading(page)
+
+
+def test_an_alert_that_nobody_has_is_acknowledged_from_its_run() -> None:
+    publish_builtin_library(now=NOON)
+    alert = make_alert()
+    operator = make_user("operator", alert.site)
+    run = start_run_for_alert(alert=alert, by=operator, now=NOON)
+    assert f"Acknowledge A-{alert.pk}" in page_of(run, operator)
+    assert "Acknowledge A-" not in page_of(run, make_user("remote_hands", alert.site))
+    signed_in(operator).post(reverse("noc:alert-acknowledge", args=[alert.pk]))
+    assert "Acknowledge A-" not in page_of(run, operator)
 
 
 def test_two_answers_stand_side_by_side_and_only_the_lead_chooses(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -13,7 +12,7 @@ from runbooks.runs.services import enter, start_run_at_site
 from runbooks.runs.verify import LEASE, verify_due_steps
 from tests.factories import NOON, make_node, make_site, make_user
 from tests.flows.crash_zygote import RUN_POINTS
-from tests.flows.test_crash_matrix import Zygote
+from tests.flows.zygote import Zygote
 from tests.pure.run_steps import make_step
 from tests.runbooks.run_world import Kind, kinds_of, make_edition
 from tests.runbooks.world import make_library, seconds
@@ -24,13 +23,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True)]
 ASKED = NOON + seconds(60)
 LATE = ASKED + LEASE + seconds(1)
 COMMITTED = "job recorded and committed"
-
-
-@pytest.fixture
-def zygote(transactional_db: None) -> Iterator[Zygote]:
-    made = Zygote()
-    yield made
-    made.end()
 
 
 def asked_run(*, is_destructive: bool) -> Run:

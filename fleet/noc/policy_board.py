@@ -206,8 +206,6 @@ def try_out(version: EscalationPolicyVersion | None, question: Question) -> dict
         return {}
     except FormFault as refusal:
         return {"fault": refusal.sentence}
-    except OverflowError:
-        return {"fault": "That time is too far away; choose another."}
 
 
 def _after(at: datetime, began: datetime) -> str:

@@ -118,7 +118,7 @@ def test_contacts_change_places_by_touch(
     )
     assert min(heights) >= 48
     page.get_by_role("button", name="Try desk before mail").click()
-    expect(page.get_by_role("status")).to_contain_text("desk is tried before mail.")
+    expect(page.locator(".messages[role=status]")).to_contain_text("desk is tried before mail.")
     page.get_by_role("button", name="Try desk before pager").click()
     expect(page.locator(".contacts > li").first).to_contain_text("desk")
 

@@ -110,7 +110,12 @@ def push(page: Page, text: str) -> Worker:
 
 
 SHOWN = """async () => {
-  const [one] = await (await navigator.serviceWorker.ready).getNotifications();
+  const registration = await navigator.serviceWorker.ready;
+  let one;
+  while (!one) {
+    [one] = await registration.getNotifications();
+    if (!one) await new Promise(requestAnimationFrame);
+  }
   return { title: one.title, body: one.body, tag: one.tag, stays: one.requireInteraction,
            actions: one.actions.map((action) => action.action), data: one.data };
 }"""

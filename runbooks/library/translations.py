@@ -97,7 +97,8 @@ def document_in(version: RunbookVersion, language: str) -> RunbookDocument:
 def languages_of(version: RunbookVersion) -> list[str]:
     """Return the languages the edition can be read in, its own first."""
     own = str(version.document.get("language", ""))
-    return [own, *version.translations.order_by("language").values_list("language", flat=True)]
+    others = version.translations.order_by("language").values_list("language", flat=True)
+    return [own, *(language for language in others if language != own)]
 
 
 def _write_down(translation: RunbookTranslation, by: User | None, now: datetime) -> None:

@@ -12,9 +12,10 @@ from django.db.models import QuerySet
 from fleet.models import Contact, Owner
 from runbooks.library.document import RunbookDocument, RunbookStep, code_to_scan
 from runbooks.library.markdown import Markdown
+from runbooks.library.translations import languages_of
 from runbooks.models import Run, Runbook, RunbookVersion, RunEntry
 from runbooks.runs.log import name_of
-from runbooks.runs.selectors import document_for_run, languages_of, newer_edition
+from runbooks.runs.selectors import document_for_run, newer_edition
 
 FORMAT = 1
 _SECTIONS = ("meaning", "impact", "safety", "verify", "escalate")

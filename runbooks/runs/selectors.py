@@ -48,13 +48,6 @@ def newer_edition(run: Run) -> RunbookVersion | None:
     return newer.only("number", "published_at", "runbook_id").order_by("-number").first()
 
 
-def languages_of(version: RunbookVersion) -> list[str]:
-    """Return the languages the edition can be read in, its own first."""
-    own = str(version.document.get("language", ""))
-    others = version.translations.order_by("language").values_list("language", flat=True)
-    return [own, *(language for language in others if language != own)]
-
-
 def document_for_run(run: Run, language: str = "") -> RunbookDocument:
     """Return the run's edition in `language`, else the run's, else the nearest there is."""
     try:

@@ -10,10 +10,10 @@ from django.db import transaction
 
 from fleet.access import Action, may
 from fleet.models import Node, Site
+from runbooks.library.translations import languages_of
 from runbooks.models import Alert, Run, RunbookVersion
 from runbooks.runs.errors import RunError
 from runbooks.runs.log import Channel, Kind, Writer, change, name_of, open_run, tell, write
-from runbooks.runs.selectors import languages_of
 from runbooks.runs.values import Values, values_for_alert, values_for_site
 
 logger = logging.getLogger(__name__)

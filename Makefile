@@ -1,7 +1,6 @@
 # Hearthwatch. `make help` lists what there is.
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help setup demo test test-pure test-flows test-browser check fix lint types imports bench
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.db.models import F
@@ -17,10 +18,13 @@ from telemetry.detectors.detection import Detection
 from telemetry.findings import record_detections
 from telemetry.models import Finding
 from tests.factories import make_contact, make_node, make_owner, make_site
+from tests.processes import wait_until
 
 ALERTS = 40
 MANY, MANY_SECONDS = 1000, 60
 STORM, STORM_SITES, STORM_WAIT = 10_000, 20, 240
+ONE_PERSONS, ONE_PERSONS_WAIT = 1000, 240
+LEAVING_WAIT = 60
 
 
 def measure_first_page(*, title: str) -> Figure:
@@ -41,6 +45,7 @@ def measure_many() -> list[Figure]:
     """Return the same at a steady thousand alerts a minute, each at a site of its own."""
     receiver = Receiver()
     sites = [paged_site(receiver) for _ in range(MANY)]
+    _await_first_evaluation(sites)
     began, cpu = time.monotonic(), cpu_seconds()
     for number, site in enumerate(sites):
         rest = began + number * MANY_SECONDS / MANY - time.monotonic()
@@ -97,6 +102,55 @@ def measure_storm() -> list[Figure]:
     ]
 
 
+def measure_one_person() -> list[Figure]:
+    """Return what one person gets when each of a thousand sites of theirs has a low alert.
+
+    And how long an urgent one waits that opens at one of these sites meanwhile.
+    """
+    receiver = Receiver()
+    first = paged_site(receiver)
+    owner = first.owner
+    sites = [first, *(make_node(site=make_site(owner=owner)).site for _ in range(ONE_PERSONS - 1))]
+    _await_first_evaluation(sites)
+    at, low = datetime.now(UTC), Finding.Severity.LOW
+    began = time.monotonic()
+    Finding.objects.bulk_create([_finding(site, 0, at, severity=low) for site in sites])
+    time.sleep(2)
+    make_finding(first, 1, severity=Finding.Severity.URGENT)
+    urgent = Alert.objects.filter(site=first, severity=Finding.Severity.URGENT)
+    pages = Page.objects.filter(owner=owner)
+    sent = pages.filter(state=Page.State.SENT)
+    while sent.count() <= ONE_PERSONS and time.monotonic() - began < ONE_PERSONS_WAIT:
+        time.sleep(0.25)
+    took = time.monotonic() - began
+    dead = pages.filter(state=Page.State.DEAD).count()
+    wait = waits_of(receiver, alerts=list(urgent.values_list("pk", flat=True)))
+    _leave(sites)
+    how = f"one person answers for {ONE_PERSONS:,} sites, each with a low alert at once"
+    return [
+        Figure(
+            "a storm at one person's sites: pages delivered",
+            f"{sent.count():,} in {len(receiver.paths)} requests within {took:.0f} s, {dead} dead",
+            how,
+        ),
+        Figure(
+            "the same: an urgent alert 2 s later, to its POST",
+            ", ".join(f"{seconds:.2f} s" for seconds in wait) or "never",
+            how,
+        ),
+    ]
+
+
+def _leave(sites: list[Site]) -> None:
+    """Watch the sites no more, so that nothing is measured next while a thousand wait for steps."""
+    Site.objects.filter(pk__in=[site.pk for site in sites]).update(status=Site.Status.RETIRED)
+    still_open = Finding.objects.filter(site__in=sites, cleared_at=None)
+    owed = Finding.objects.filter(site__in=sites, revision__gt=F("taken_in_revision"))
+    began = time.monotonic()
+    while (still_open.exists() or owed.exists()) and time.monotonic() - began < LEAVING_WAIT:
+        time.sleep(0.25)
+
+
 def paged_site(receiver: Receiver) -> Site:
     """Make a site whose owner alone is paged, at a path of the receiver's of their own."""
     owner = make_owner()
@@ -105,14 +159,16 @@ def paged_site(receiver: Receiver) -> Site:
     return make_node(site=make_site(owner=owner)).site
 
 
-def make_finding(site: Site, number: int) -> None:
+def make_finding(
+    site: Site, number: int, *, severity: Finding.Severity = Finding.Severity.HIGH
+) -> None:
     """Write one finding as the detectors do, hint included; a worker or the sweep does the rest."""
     at = datetime.now(UTC)
     detection = Detection(
         kind=Finding.Kind.METRIC_THRESHOLD,
         fingerprint=f"bench/{number}",
         is_firing=True,
-        severity=Finding.Severity.HIGH,
+        severity=severity,
         at=at.timestamp(),
         node=None,
         summary=f"Measured finding {number}",
@@ -121,21 +177,33 @@ def make_finding(site: Site, number: int) -> None:
     record_detections(site=site, detections=[detection], now=at)
 
 
-def waits_of(receiver: Receiver, since: str = "opened") -> list[float]:
+def _await_first_evaluation(sites: list[Site]) -> None:
+    """Wait until each new site was evaluated once: a fleet does not grow by them in a minute."""
+    new = Site.objects.filter(pk__in=[site.pk for site in sites], detectorstate__isnull=True)
+    wait_until(lambda: not new.exists(), within=120, what="the new sites are evaluated")
+
+
+def waits_of(
+    receiver: Receiver, since: str = "opened", *, alerts: Sequence[int] | None = None
+) -> list[float]:
     """Return the seconds from each alert's opening, or its finding, to its first page's arrival."""
     with receiver.changed:
         arrivals = dict(receiver.arrivals)
+    if alerts is not None:
+        arrivals = {key: at for key, at in arrivals.items() if key in alerts}
     moment = {"opened": "opened_at", "detected": "finding__detected_at"}[since]
     moments = dict(Alert.objects.filter(pk__in=arrivals).values_list("id", moment))
     return [arrivals[key] - at.timestamp() for key, at in moments.items()]
 
 
-def _finding(site: Site, number: int, at: datetime) -> Finding:
+def _finding(
+    site: Site, number: int, at: datetime, *, severity: Finding.Severity = Finding.Severity.HIGH
+) -> Finding:
     return Finding(
         site=site,
         kind=Finding.Kind.METRIC_THRESHOLD,
         fingerprint=f"bench/{number}",
-        severity=Finding.Severity.HIGH,
+        severity=severity,
         summary=f"Measured finding {number}",
         began_at=at,
         detected_at=at,

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from bench.report import Figure, percentile
+from bench.report import Figure, spread
 from runbooks.alerts.lifecycle import open_alert
 from runbooks.models import Alert, Escalation
 from telemetry.models import Finding
@@ -32,8 +32,8 @@ def measure_acknowledging(url: str) -> list[Figure]:
         raise SystemExit(f"Only {taken} of {CLICKS} clicks acknowledged their alert.")
     how = f"{OPEN:,} open alerts; over HTTP, the changed row in the answer"
     return [
-        Figure("acknowledge click", _spread(clicks), how),
-        Figure("queue page", _spread(looks), f"{OPEN:,} open alerts; the fragment of 200 rows"),
+        Figure("acknowledge click", spread(clicks), how),
+        Figure("queue page", spread(looks), f"{OPEN:,} open alerts; the fragment of 200 rows"),
     ]
 
 
@@ -54,7 +54,8 @@ def _open_many() -> list[int]:
         taken_in_revision=1,
     )
     first = open_alert(finding=finding, now=at)
-    Escalation.objects.filter(alert=first).update(state="exhausted", next_due_at=None)
+    # Not "exhausted": of those nobody has heard of the pager goes on with.
+    Escalation.objects.filter(alert=first).update(state="stopped", next_due_at=None)
     rows = [Alert(**_fields(first, number)) for number in range(OPEN)]
     Alert.objects.bulk_create(rows, batch_size=1000)
     made = Alert.objects.filter(dedup_key__startswith="many/copy/").values_list("pk", flat=True)
@@ -64,7 +65,7 @@ def _open_many() -> list[int]:
             Escalation(
                 alert_id=key,
                 policy_version_id=first.policy_version_id,
-                state="exhausted",
+                state="stopped",
                 rounds_left=0,
             )
             for key in keys
@@ -98,7 +99,3 @@ def _cookies() -> dict[str, str]:
     client.force_login(make_user("operator"))
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     return {settings.SESSION_COOKIE_NAME: session, settings.CSRF_COOKIE_NAME: "x" * 32}
-
-
-def _spread(times: list[float]) -> str:
-    return f"p50 {percentile(times, 0.5):.0f} ms, p95 {percentile(times, 0.95):.0f} ms"

@@ -28,6 +28,11 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def spread(times: list[float]) -> str:
+    """Return the middle and the slow end of times in milliseconds."""
+    return f"p50 {percentile(times, 0.5):.0f} ms, p95 {percentile(times, 0.95):.0f} ms"
+
+
 def machine() -> str:
     """Return the machine in one line."""
     model = platform.processor() or platform.machine()

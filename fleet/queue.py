@@ -11,6 +11,7 @@ from enum import StrEnum
 from celery import current_app
 from django.db import transaction
 
+from fleet.asked import mark_asked
 from fleet.hints import hints
 
 
@@ -37,11 +38,13 @@ class Job(StrEnum):
 def enqueue_on_commit(job: Job, **kwargs: int | str | list[int]) -> None:
     """Ask a worker for `job` once the open transaction has committed.
 
-    Asked again before the hint was sent, it is one hint: a job does whatever is due.
+    Asked again before the hint was sent or a worker began, it is one hint: a job does whatever is
+    due. One with arguments is asked for each time.
     """
 
     def send() -> None:
-        current_app.send_task(job.value, kwargs=kwargs)
+        if kwargs or mark_asked(job.value):
+            current_app.send_task(job.value, kwargs=kwargs)
 
     def enqueue() -> None:
         hints.post(send, says=(job, repr(kwargs)))

@@ -39,11 +39,7 @@ DATABASE_URL = env_text("DATABASE_URL", "postgresql:///hearthwatch")
 REDIS_URL = env_text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL, _REDIS_FOR_CHANNELS = broker_from_url(REDIS_URL)
 DATABASES = {
-    "default": {
-        **database_from_url(DATABASE_URL),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    "default": {**database_from_url(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 }
 CHANNEL_LAYERS = {
     "default": {
@@ -84,6 +80,10 @@ HEARTHWATCH_PAGES_PER_CONTACT = env_int(
     "HEARTHWATCH_PAGES_PER_CONTACT", default=5, least=1, most=1000
 )
 HEARTHWATCH_BUNDLE_SECONDS = env_int("HEARTHWATCH_BUNDLE_SECONDS", default=60, least=1, most=3600)
+#: How long a run may wait for people before somebody is told, and told again.
+HEARTHWATCH_RUN_WAIT_MINUTES = env_int(
+    "HEARTHWATCH_RUN_WAIT_MINUTES", default=1440, least=15, most=10_080
+)
 HEARTHWATCH_AUDIT_SECONDS = env_int("HEARTHWATCH_AUDIT_SECONDS", default=15, least=1, most=60)
 HEARTHWATCH_DEADMAN_URL = env_text("HEARTHWATCH_DEADMAN_URL")
 HEARTHWATCH_DEADMAN_SECONDS = env_int("HEARTHWATCH_DEADMAN_SECONDS", default=60, least=5, most=3600)
@@ -158,7 +158,7 @@ AUTH_PASSWORD_VALIDATORS = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-USE_I18N = True
+USE_I18N = False
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env_text("HEARTHWATCH_STATIC_ROOT", str(HEARTHWATCH_HOME / "static"))

@@ -17,8 +17,11 @@ from runbooks.auditor import audit_promises as audit
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats import services as heartbeats
 from runbooks.paging.announcements import deliver_announcements
-from runbooks.paging.queued import ask_receivers, fail_over_queued
+from runbooks.paging.failing import fail_over_failing
+from runbooks.paging.queued import ask_receivers, fail_over_queued, follow_up_released
 from runbooks.paging.services import deliver_due_pages
+from runbooks.reminders.reviews import remind_of_reviews
+from runbooks.reminders.waits import remind_of_waits
 from runbooks.runs.verify import end_waits, verify_due_steps
 from runbooks.suppression import cycle
 from runbooks.suppression.authors import announce_endings
@@ -93,18 +96,19 @@ def deliver_pages() -> str:
 
 @shared_task(name=Job.FOLLOW_RECEIPTS, throws=_SAID)
 def follow_receipts() -> str:
-    """Try the next contact for pages that stay queued, and ask where the others are."""
+    """Try the next contact where pages stay queued or fail, and ask where the others are."""
     now = timezone.now()
-    failed_over = fail_over_queued(now=now)
-    return f"failed over {failed_over} queued pages, asked about {ask_receivers(now=now)}"
+    failed_over = fail_over_queued(now=now) + fail_over_failing(now=now)
+    failed_over += follow_up_released(now=now)
+    return f"failed over {failed_over} pages, asked about {ask_receivers(now=now)}"
 
 
 @shared_task(name=Job.TELL_AUTHORS, throws=_SAID)
 def tell_authors() -> str:
-    """Tell authors what of theirs ends soon."""
+    """Tell people what of theirs ends soon, waits or is overdue."""
     now = timezone.now()
-    announced = announce_endings(now=now)
-    return f"announced {announced} endings, tried to tell {deliver_announcements(now=now)} authors"
+    announced = announce_endings(now=now) + remind_of_waits(now=now) + remind_of_reviews(now=now)
+    return f"announced {announced} things, tried to tell {deliver_announcements(now=now)} people"
 
 
 @shared_task(name=Job.VERIFY_STEPS, throws=_SAID)

@@ -124,6 +124,18 @@ def listening_since(*, now: datetime) -> datetime | None:
     return since
 
 
+def unheard_until(*, now: datetime) -> datetime | None:
+    """Return until when nobody could be heard, because we were away: `now` while no door is open.
+
+    None where no door was ever open: then nothing is known of our absence, and none is allowed for.
+    Whatever calls us over HTTP calls the same processes as the agents do.
+    """
+    since = listening_since(now=now)
+    if since is not None:
+        return min(since, now)
+    return now if IngestDoor.objects.exists() else None
+
+
 def _readings(window: WindowRecord, series: list[list[str]]) -> list[Reading]:
     end = window.start + timedelta(seconds=window.seconds)
     readings = []

@@ -14,7 +14,8 @@ from hypothesis import settings
 from tests.emptying import use_it
 from tests.services import IS_EMBEDDED
 
-# Two shared cores: a slow example is no failure, and the same examples come each time.
+# Two shared cores: a slow example is no failure. The same examples come each time, but for those
+# that Hypothesis draws from constants of whatever modules are loaded by then.
 settings.register_profile("hearthwatch", deadline=None, derandomize=True)
 settings.load_profile("hearthwatch")
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import TransactionTestCase
+from psycopg.errors import DeadlockDetected
 
+#: Each ends with a deadlock, of which somebody else's transaction goes on.
+_TRIES = 5
 _KEPT = ("django_migrations", "django_content_type", "auth_permission")
 #: Tables that Django did not make.
 _OTHERS = ("telemetry_window",)
@@ -39,10 +42,21 @@ def empty_database() -> None:
     made = connection.introspection.django_table_names(only_existing=True, include_views=False)
     tables = [*(name for name in made if name not in _KEPT), *_OTHERS]
     with connection.cursor() as cursor:
-        cursor.execute(_EMPTY % f"'{','.join(tables)}'")
+        _delete_all(cursor, tables)
         cursor.execute(_LARGE, [tables, _LARGE_BYTES])
         for (name,) in cursor.fetchall():
             cursor.execute(f'VACUUM "{name}"')
+
+
+def _delete_all(cursor: Any, tables: list[str]) -> None:
+    """Delete the rows; a server that still writes for a closed browser may be in the way."""
+    for is_last in (*[False] * _TRIES, True):
+        try:
+            cursor.execute(_EMPTY % f"'{','.join(tables)}'")
+            return
+        except OperationalError as exc:
+            if is_last or not isinstance(exc.__cause__, DeadlockDetected):
+                raise
 
 
 def use_it() -> None:

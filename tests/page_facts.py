@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runbooks.paging.payload import PageFacts
+from runbooks.paging.content import PageFacts
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def contact_test_facts(**overrides: Any) -> PageFacts:
 
 
 def bundle_facts(count: int, **overrides: Any) -> PageFacts:
-    """Return a page with `count` pages in its request, itself among them."""
+    """Return a page with `count` pages in its request, itself among them; each known in full."""
     others = [
         page_facts(alert_id=100 + number, page_id=f"msg_{number}", **overrides)
         for number in range(1, count)

@@ -50,6 +50,9 @@ def status(code: int, body: bytes = b"") -> Reply:
     return Reply(status=code, body=body)
 
 
+_REFUSED = status(400)
+
+
 def later(code: int, retry_after: str) -> Reply:
     """Answer 429 or 503 with a `Retry-After` header."""
     return Reply(status=code, headers={"Retry-After": retry_after})
@@ -81,6 +84,7 @@ class Receiver:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self._replies: list[Reply] = [status(200)]
+        self._refused: dict[str, Reply] = {}
         self._lock = threading.Lock()
         self._came = threading.Condition(self._lock)
         self._released = threading.Event()
@@ -122,6 +126,11 @@ class Receiver:
         with self._lock:
             self._replies = list(replies)
 
+    def refuses(self, *types: str, reply: Reply = _REFUSED) -> None:
+        """Give this reply to documents of these types, and to no others, whatever is scripted."""
+        with self._lock:
+            self._refused = dict.fromkeys(types, reply)
+
     def release(self) -> None:
         """Answer the requests that are held."""
         self._released.set()
@@ -136,7 +145,10 @@ class Receiver:
 
     def _take(self, request: Request) -> tuple[Reply, threading.Event]:
         with self._came:
-            reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+            refused = self._refused and self._refused.get(request.json["type"])
+            reply = refused or (
+                self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+            )
             self.requests.append(request)
             self._came.notify_all()
         return reply, self._released

@@ -23,6 +23,8 @@ class Owner(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )
+    #: For people to call; pages go to the contacts. Empty: nobody said one.
+    phone = models.CharField(max_length=30, blank=True)
     #: Paged when nobody else of a step can be reached; at most one owner is.
     is_catch_all = models.BooleanField(default=False)
 
@@ -35,6 +37,10 @@ class Owner(models.Model):
                 name="one_catch_all_owner",
             ),
             models.CheckConstraint(condition=~models.Q(name=""), name="an_owner_has_a_name"),
+            models.CheckConstraint(
+                condition=models.Q(phone="") | models.Q(phone__regex=r"^[0-9+() -]{3,30}$"),
+                name="a_phone_number_can_be_dialled",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -128,6 +134,8 @@ class Site(models.Model):
     owner = models.ForeignKey(
         Owner, null=True, blank=True, on_delete=models.PROTECT, related_name="sites"
     )
+    #: Whom to call there in an emergency, each `{"label": ..., "number": ...}`, in this order.
+    emergency_numbers = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["region", "name"]

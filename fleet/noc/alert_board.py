@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.db.models import QuerySet
 
 from fleet.access import Action, AnyUser, may
+from fleet.noc.alert_history import Earlier, earlier_alerts
 from fleet.noc.alert_overlays import Choices, Hold, Storm, choices_for, holds_of, storm_of
 from fleet.noc.alert_proof import Proof, proof_of
 from fleet.noc.alert_words import facts_of, since_words
+from fleet.noc.alert_would import Would, would_be_paged
 from fleet.noc.chart_cards import Span
 from fleet.noc.run_alert_board import AlertRuns, alert_runs
 from fleet.noc.runbook_board import RunbookView, runbook_view
+from fleet.noc.runbook_editions_board import in_language
 from runbooks.alerts.selectors import alerts_visible_to, timeline_of
 from runbooks.escalation.services import UpcomingStep, upcoming_steps
+from runbooks.library.translations import languages_of, nearest_language
 from runbooks.models import Alert, AlertEvent, Escalation, Page, RunbookVersion
 from runbooks.runs.values import values_for_alert
 
-_HISTORY: Final = timedelta(days=90)
-_SHOWN_EARLIER: Final = 3
 _SHOWN_BESIDE: Final = 5
 _SHOWN_UPCOMING: Final = 4
-_ORDINALS: Final = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,16 @@ class Ladder:
     upcoming: Sequence[UpcomingStep]
     more_upcoming: int
     is_exhausted: bool
+    would: Would | None
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """The same trouble before: a sentence, and the newest few."""
+class Book:
+    """The pinned runbook in one of the languages that it can be read in, its own first."""
 
-    sentence: str
-    alerts: list[Alert]
+    view: RunbookView
+    language: str
+    languages: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class AlertBoard:
     timeline: QuerySet[AlertEvent]
     earlier: Earlier
     beside: list[Alert]
-    runbook: RunbookView | None
+    book: Book | None
     newer: RunbookVersion | None
     runs: AlertRuns
 
@@ -103,22 +106,24 @@ class AlertBoard:
 
 
 def alert_board(
-    *, user: AnyUser, alert: Alert, now: datetime, with_runbook: bool = True
+    *,
+    user: AnyUser,
+    alert: Alert,
+    now: datetime,
+    wanted: Sequence[str] = (),
+    with_runbook: bool = True,
 ) -> AlertBoard:
-    """Return the board of an alert `user` may see.
+    """Return the board of an alert `user` may see, its runbook in a language that is `wanted`.
 
     Without its runbook for a fragment: that part is pinned and never changes on the page.
     """
     runs = alert_runs(user=user, alert=alert, now=now)
     proof = proof_of(alert=alert, now=now, done=runs.done)
     version = alert.runbook_version
-    view = None
-    if with_runbook:
-        today = now.date()
-        view = runbook_view(version, today=today, values=values_for_alert(alert))
     usable = version.runbook.versions.filter(withdrawal=None)
     newest = usable.order_by("-number").only("number", "runbook_id").first()
     can_respond = may(user, Action.RESPOND, alert.site)
+    holds = holds_of(alert)
     return AlertBoard(
         alert=alert,
         span=proof.span,
@@ -127,20 +132,28 @@ def alert_board(
         can_respond=can_respond,
         is_mine=alert.acknowledged_by_id == user.pk,
         proof=proof,
-        ladder=_ladder(alert, now),
-        holds=holds_of(alert),
+        ladder=_ladder(alert, holds, proof.span, now),
+        holds=holds,
         choices=choices_for(alert, user=user) if can_respond else None,
         storm=storm_of(alert),
         timeline=timeline_of(alert),
-        earlier=_earlier(alert, now),
+        earlier=earlier_alerts(alert, now),
         beside=_beside(user, alert),
-        runbook=view,
+        book=_book(alert, wanted, now) if with_runbook else None,
         newer=newest if newest and newest.number > version.number else None,
         runs=runs,
     )
 
 
-def _ladder(alert: Alert, now: datetime) -> Ladder:
+def _book(alert: Alert, wanted: Sequence[str], now: datetime) -> Book:
+    languages = languages_of(alert.runbook_version)
+    language = nearest_language(languages, wanted)
+    version = in_language(alert.runbook_version, language)
+    view = runbook_view(version, today=now.date(), values=values_for_alert(alert))
+    return Book(view, language, languages)
+
+
+def _ladder(alert: Alert, holds: Sequence[Hold], span: Span, now: datetime) -> Ladder:
     escalation: Escalation | None = getattr(alert, "escalation", None)
     state = escalation.state if escalation else Escalation.State.STOPPED
     version = alert.policy_version
@@ -151,30 +164,12 @@ def _ladder(alert: Alert, now: datetime) -> Ladder:
         upcoming=upcoming[:_SHOWN_UPCOMING],
         more_upcoming=len(upcoming[_SHOWN_UPCOMING:]),
         is_exhausted=state == Escalation.State.EXHAUSTED,
+        would=would_be_paged(alert=alert, holds=holds, span=span, now=now),
     )
 
 
 def _pages(alert: Alert) -> QuerySet[Page]:
     return alert.pages.select_related("owner", "contact").order_by("created_at", "id")
-
-
-def _earlier(alert: Alert, now: datetime) -> Earlier:
-    same = Alert.objects.filter(site=alert.site, dedup_key=alert.dedup_key, pk__lt=alert.pk)
-    recent = same.filter(opened_at__gt=now - _HISTORY).count()
-    return Earlier(
-        sentence=_times_words(recent + 1),
-        alerts=list(
-            same.select_related("closed_by", "closed_owner").order_by("-opened_at")[:_SHOWN_EARLIER]
-        ),
-    )
-
-
-def _times_words(times: int) -> str:
-    """Return `First time in 90 days.`, `12 times in 90 days.`"""
-    days = _HISTORY.days
-    if times < len(_ORDINALS):
-        return f"{_ORDINALS[times]} time in {days} days."
-    return f"{times} times in {days} days."
 
 
 def _beside(user: AnyUser, alert: Alert) -> list[Alert]:

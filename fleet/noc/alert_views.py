@@ -16,6 +16,7 @@ from fleet.access import Action, may
 from fleet.noc.alert_board import alert_board
 from fleet.noc.live_pages import live_page
 from fleet.noc.queue_board import queue_row
+from fleet.noc.reader_language import languages_wanted
 from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts import services
 from runbooks.alerts.errors import AlertError, CloseReasonMissing, StepsUndone, TextRefused
@@ -129,6 +130,7 @@ def show_alert(
     field: str = "",
     status: int = 200,
     run_refusal: RunError | None = None,
+    step_refusal: str = "",
 ) -> HttpResponse:
     """Show an alert as it stands, and why something was refused, of it or of its run.
 
@@ -137,14 +139,20 @@ def show_alert(
     now = timezone.now()
     is_fragment = bool(request.htmx)  # type: ignore[attr-defined]  # set by the middleware
     context: dict[str, Any] = {"now": now, "fault": fault, "action_id": uuid4().hex}
-    context["field"] = field
+    context |= {"field": field, "step_fault": step_refusal}
     if run_refusal is not None:
         context |= {"run_fault": run_refusal.sentence}
         status = 422 if run_refusal.code == "nobody_chosen" else 409
     if is_fragment and request.POST.get("from") == "queue":
         context["row"] = queue_row(user=request.user, alert=subject, now=now)
         return render(request, "noc/_alert_row.html", context, status=status)
-    board = alert_board(user=request.user, alert=subject, now=now, with_runbook=not is_fragment)
+    board = alert_board(
+        user=request.user,
+        alert=subject,
+        now=now,
+        wanted=languages_wanted(request),
+        with_runbook=not is_fragment,
+    )
     context |= {"board": board, "alert": subject}
     context["typed"] = {key: request.POST.get(key, "") for key in _TYPED if fault}
     template = "noc/_alert.html" if is_fragment else "noc/alert.html"

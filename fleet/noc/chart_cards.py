@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Sum
 
+from fleet.lengths import exact_words
 from fleet.models import Node
 from fleet.noc.charts import MOST_TRACES, Frame, LimitLine, Mark, Trace, figure_of
 from fleet.noc.readouts import Readout, read_out, table_of
@@ -21,6 +22,8 @@ from telemetry.models import WindowRow
 _GAP_WINDOWS: Final = 2.5
 #: A reading whose window began this many windows ago is the present one.
 _PRESENT_WINDOWS: Final = 4
+#: A point that stands for no longer than this is the present one, too.
+_PRESENT_SECONDS: Final = 60.0
 #: As many points as `read_points` gives at most.
 _MOST_POINTS: Final = 360
 
@@ -84,6 +87,8 @@ class ChartCard:
     `figure` is plotly's, as JSON types. `columns` heads the table's rows, each of which begins
     with its moment on the site's clock. `readouts` is empty when there is nothing to draw.
     `last` is when the newest reading was, on the site's clock; empty where that is just now.
+    `mean_of` is how long a time the newest point stands for, empty where that is short:
+    a mean of 4 min beside a headline of 10 s must not call itself the present reading.
     """
 
     id: str
@@ -93,6 +98,7 @@ class ChartCard:
     figure: dict[str, Any]
     readouts: list[Readout]
     last: str
+    mean_of: str
     columns: list[str]
     rows: list[tuple[str, list[str]]] = field(repr=False)
 
@@ -132,6 +138,7 @@ def chart_card(
         figure=figure_of(traces, frame),
         readouts=readouts,
         last=_last_words(readouts, span, window),
+        mean_of=_mean_words(span, window),
         columns=columns,
         rows=rows,
     )
@@ -188,6 +195,11 @@ def _last_words(readouts: Sequence[Readout], span: Span, window: float) -> str:
     if span.now.timestamp() - newest_at <= present:
         return ""
     return f"{span.local(newest_at):%H:%M}"
+
+
+def _mean_words(span: Span, window: float) -> str:
+    point = span.seconds / _MOST_POINTS
+    return exact_words(point) if point > max(window, _PRESENT_SECONDS) else ""
 
 
 def _table(

@@ -10,13 +10,20 @@ from django.db.models import Prefetch
 
 from fleet.access import AnyUser, sites_visible_to
 from fleet.models import Contact, Owner, Site
-from fleet.noc.oncall_rights import is_own, may_keep_contacts, owner_of, owners_visible_to
+from fleet.noc.oncall_rights import (
+    is_own,
+    may_keep_contacts,
+    may_keep_phone,
+    owner_of,
+    owners_visible_to,
+)
 from fleet.noc.oncall_words import local_clock
 from runbooks.paging.contact_rows import REMOVED
 from runbooks.paging.contacts import contacts_of, replaced_by, replacement_of
 from runbooks.paging.transports.endpoint import endpoint_of
 from runbooks.paging.transports.masking import shown_address
 from runbooks.paging.transports.web_push import WebPushNotSetUp, public_key
+from runbooks.paging.trials import is_not_shown_yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class PersonBoard:
     person: PersonRow
     sites: Sequence[Site]
     may_keep: bool
+    may_keep_phone: bool
     kinds: Sequence[tuple[str, str]]
     browser: ThisBrowser | None
 
@@ -87,13 +95,16 @@ def state_of(contact: Contact) -> State:
         return State("p2", "gone", f"{why}. Send a test page once it is back.")
     if not contact.is_enabled:
         return State("maint", "switched off", "It is not paged. Switch it on again below.")
+    if contact.tested_at is None and is_not_shown_yet(contact):
+        return State("stale", "test page not shown yet", contact.last_test_outcome)
     if contact.tested_at is None and contact.last_test_at is not None:
         return State("p2", "failed its test", contact.last_test_outcome or "No answer came.")
     if contact.tested_at is None:
         return State("stale", "untested", "It is not paged until a test page gets through.")
     if contact.last_test_at is not None and contact.last_test_at > contact.tested_at:
-        why = f"The last test failed: {contact.last_test_outcome} It is paged all the same."
-        return State("p2", "working, last test failed", why, is_working=True)
+        word = "last test page not shown yet" if is_not_shown_yet(contact) else "last test failed"
+        why = f"The {word}: {contact.last_test_outcome} It is paged all the same."
+        return State("p2", f"working, {word}", why, is_working=True)
     return State("ok", "working", "", is_working=True)
 
 
@@ -119,6 +130,7 @@ def person_board(*, user: AnyUser, owner: Owner, now: datetime) -> PersonBoard:
         person=row,
         sites=list(visible.order_by("name")),
         may_keep=may_keep_contacts(user, owner),
+        may_keep_phone=may_keep_phone(user, owner),
         kinds=Contact.Kind.choices,
         browser=_this_browser() if is_own(user, owner) else None,
     )

@@ -16,8 +16,9 @@ from fleet.access import account_of
 from fleet.models import Contact, Owner
 from fleet.noc.contact_board import people, person_board
 from fleet.noc.live_pages import live_page
-from fleet.noc.oncall_rights import owner_for, require_contacts, require_view
+from fleet.noc.oncall_rights import owner_for, require_contacts, require_phone, require_view
 from fleet.noc.whole_numbers import read_whole
+from fleet.services.phones import PhoneError, set_phone
 from runbooks.paging.contact_order import order_changed, prefer_contact
 from runbooks.paging.contacts import (
     ContactError,
@@ -77,6 +78,22 @@ def contact_add(request: HttpRequest, owner_id: int) -> HttpResponse:
     if made.kind == Contact.Kind.WEBHOOK and not said.get("secret", "").strip():
         return _show(request, owner, act="add", secret=made.secret, secret_of=made)
     messages.success(request, "The contact is added. It counts once a test page got through.")
+    return redirect("noc:contact", owner_id=owner.pk)
+
+
+@live_page
+@require_POST
+def contact_phone(request: HttpRequest, owner_id: int) -> HttpResponse:
+    """Say by which number people call somebody."""
+    owner = owner_for(request.user, owner_id)
+    require_phone(request.user, owner)
+    phone, by = request.POST.get("phone", ""), account_of(request.user)
+    try:
+        set_phone(owner=owner, phone=phone, by=by, now=timezone.now())
+    except PhoneError as refusal:
+        return _show(request, owner, fault=refusal.sentence, act="phone", status=422)
+    called = f"is called by {owner.phone}" if owner.phone else "has no number any more"
+    messages.success(request, f"{owner.name} {called}.")
     return redirect("noc:contact", owner_id=owner.pk)
 
 
@@ -146,6 +163,13 @@ def _move(request: HttpRequest, found: Contact, act: str, *, by: User, now: date
 
 def _test(request: HttpRequest, found: Contact, *, by: User, now: datetime) -> None:
     answer = send_test_page(contact=found, by=by, now=now)
+    if fate_of(answer) is Fate.SENT and found.kind == Contact.Kind.WEB_PUSH:
+        messages.info(
+            request,
+            f"The push service took the test page. {found.label} counts once that browser shows "
+            "it; reload this page then.",
+        )
+        return
     if fate_of(answer) is Fate.SENT:
         messages.success(
             request, f"The test page got through to {found.label} in {answer.duration_ms} ms."

@@ -211,6 +211,10 @@ def _row(page: Page, may_respond: bool) -> DeliveryRow:
 
 def _receipt(page: Page) -> str:
     words = _RECEIPTS.get(page.receipt, "")
+    if page.contact.kind == Contact.Kind.WEB_PUSH and page.receipt == Page.Receipt.DELIVERED:
+        words = "shown by the browser"
+    if page.is_follow_up_owed:
+        return f"{words}; the next contact is tried once the alert is not held back"
     return f"{words}; the next contact was tried" if page.failed_over_at else words
 
 

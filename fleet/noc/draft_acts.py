@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.urls import reverse
 
 from fleet.access import account_of
 from fleet.noc.draft_board import mark_of
+from fleet.noc.picture_upload import uploaded_pictures
 from fleet.noc.whole_numbers import read_whole
 from runbooks.library.drafts import (
     add_pictures,
@@ -25,13 +24,9 @@ from runbooks.library.drafts import (
     submit_draft,
 )
 from runbooks.library.errors import LibraryError
-from runbooks.library.pictures import LARGEST_PICTURE
 from runbooks.library.publishing import publish_draft
 from runbooks.library.rearrange import Rearranged, insert_step, move_step
-from runbooks.library.values import slug_of_name
 from runbooks.models import RunbookDraft
-
-MOST_PICTURES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +59,8 @@ def read_said(request: HttpRequest, *, now: datetime) -> tuple[str, Said]:
     """Return the act that was asked for, and all that came with it."""
     act, _, detail = request.POST.get("act", "save").partition(":")
     said = Said(
-        words=_words(request),
-        pictures=_pictures(request),
+        words=request.POST.dict(),
+        pictures=uploaded_pictures(request),
         detail=detail,
         seen=read_whole(request.POST.get("seen", ""), digits=9) or 0,
         by=account_of(request.user),
@@ -202,20 +197,3 @@ def _rearranged(draft: RunbookDraft, said: Said, changed: Rearranged, sentence: 
 
 def _address(draft: RunbookDraft) -> str:
     return reverse("noc:runbook-draft", args=[draft.pk])
-
-
-def _words(request: HttpRequest) -> dict[str, str]:
-    """Return the fields without what no database keeps; the text itself is refused for it."""
-    said = request.POST.dict()
-    return {key: text if key == "source" else text.replace("\0", "") for key, text in said.items()}
-
-
-def _pictures(request: HttpRequest) -> dict[str, bytes]:
-    """Return what was uploaded by a name that a picture may have; no more of each than is kept."""
-    found: dict[str, bytes] = {}
-    for upload in request.FILES.getlist("pictures")[:MOST_PICTURES]:
-        if isinstance(upload, UploadedFile):
-            path = PurePosixPath(upload.name or "")
-            name = f"{slug_of_name(path.stem)[:60].strip('-')}{path.suffix.lower()}"
-            found[name] = upload.read(LARGEST_PICTURE + 1)
-    return found

@@ -18,6 +18,7 @@ from runbooks.library.document import RunbookError
 from runbooks.library.drafts import LONGEST_REMARK, begin_draft, comment_on_draft
 from runbooks.library.errors import LibraryError
 from runbooks.library.exchange import Import, begin_import
+from runbooks.library.restoring import restore_edition
 from runbooks.library.selectors import version_for_page
 
 _FRONT = ("owner", "review_by")
@@ -28,7 +29,7 @@ def draft_new(request: HttpRequest) -> HttpResponse:
     """Begin an empty draft, or one from the edition that is named; owner and review day may be."""
     require_write(request.user)
     by, now = account_of(request.user), timezone.now()
-    slug = request.POST.get("slug", "").replace("\0", "")
+    slug = request.POST.get("slug", "")
     if not slug:
         begun = begin_draft(by=by, now=now)
         return redirect("noc:runbook-draft", draft_id=begun.pk)
@@ -42,6 +43,25 @@ def draft_new(request: HttpRequest) -> HttpResponse:
     except RunbookError as error:
         messages.error(request, str(error))
         return redirect("noc:runbook", slug=slug)
+    return redirect("noc:runbook-draft", draft_id=begun.pk)
+
+
+@require_POST
+def draft_restore(request: HttpRequest, slug: str) -> HttpResponse:
+    """Begin a draft with the text of an older edition."""
+    require_write(request.user)
+    number = read_whole(request.POST.get("v", ""), digits=6)
+    if number is None:
+        raise Http404("There is no such edition.")
+    version = version_for_page(slug, number)
+    try:
+        begun = restore_edition(version=version, by=account_of(request.user), now=timezone.now())
+    except LibraryError as refusal:
+        messages.error(request, refusal.sentence)
+        return redirect("noc:runbook", slug=slug)
+    messages.success(
+        request, f"The text of v{number} is a draft now. A second person publishes it."
+    )
     return redirect("noc:runbook-draft", draft_id=begun.pk)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,12 +15,13 @@ from fleet.noc.draft_acts import Said, act_on_draft, read_said
 from fleet.noc.draft_board import draft_page, text_view
 from fleet.noc.live_pages import live_page
 from fleet.noc.runbook_diff_board import lines_between
-from fleet.noc.runbook_rights import require_write
+from fleet.noc.runbook_rights import may_write, require_write
 from fleet.noc.whole_numbers import read_whole
 from runbooks.library.desk import draft_for_page
 from runbooks.library.document import RunbookError
 from runbooks.library.errors import LibraryError
 from runbooks.library.parse import normalise
+from runbooks.library.visits import STILL_OPEN, note_visit, other_visits
 from runbooks.models import RunbookDraft
 
 #: What another person did meanwhile; the words that were typed then stand beside what is there.
@@ -33,7 +36,9 @@ def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
     if request.method == "GET":
         page = draft_page(user=request.user, draft_id=draft_id, today=now.date())
         line = read_whole(request.GET.get("line", ""), digits=6)
-        return render(request, "noc/draft.html", {"page": page, "line": line, "now": now})
+        context: dict[str, object] = {"page": page, "line": line, "now": now}
+        context |= _visitors(request, page.draft, now)
+        return render(request, "noc/draft.html", context)
     require_write(request.user)
     found = draft_for_page(draft_id)
     act, said = read_said(request, now=now)
@@ -64,14 +69,25 @@ def draft_preview(request: HttpRequest, draft_id: int) -> HttpResponse:
 @require_GET
 def draft_standing(request: HttpRequest, draft_id: int) -> HttpResponse:
     """Whether the draft is still as the reader saw it, and who changed it otherwise."""
-    found = draft_for_page(draft_id)
+    found, now = draft_for_page(draft_id), timezone.now()
     seen = read_whole(request.GET.get("seen", ""), digits=9)
     context = {
         "draft": found,
         "is_changed": found.revision != seen or found.state != request.GET.get("state"),
-        "now": timezone.now(),
+        "now": now,
+        **_visitors(request, found, now),
     }
     return render(request, "noc/_draft_standing.html", context)
+
+
+def _visitors(request: HttpRequest, draft: RunbookDraft, now: datetime) -> dict[str, object]:
+    """Note that the reader has the draft open to write in it; return who else has or had."""
+    if draft.state != RunbookDraft.State.WRITING or not may_write(request.user):
+        return {}
+    reader = account_of(request.user)
+    note_visit(draft=draft, by=reader, now=now)
+    visits = other_visits(draft=draft, than=reader, now=now)
+    return {"visits": visits, "still_open": now - STILL_OPEN}
 
 
 def _overtaken(

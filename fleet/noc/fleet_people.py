@@ -9,9 +9,11 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from fleet.models import Owner, Site
-from fleet.noc.people import names_behind, next_step_of, people_meant, spell_people
+from fleet.noc.people import spell_people
 from runbooks.alerts.errors import holder_of
+from runbooks.escalation.services import next_moves
 from runbooks.models import Alert, Escalation
+from runbooks.paging.facts import NextMove
 
 MOST_PEOPLE = 4
 
@@ -53,15 +55,8 @@ def holders_of(alerts: Sequence[Alert], *, at: datetime) -> dict[int, Holder]:
 
     The alerts come with `site__owner`, `acknowledged_by` and `escalation__policy_version`.
     """
-    coming = {alert.pk: next_step_of(alert) for alert in alerts}
-    words = {word for _, notify in coming.values() for word in notify}
-    names = names_behind(words, at=at)
-    holders = {}
-    for alert in alerts:
-        due, notify = coming[alert.pk]
-        people = spell_people(people_meant(notify, site=alert.site, names=names))
-        holders[alert.pk] = _holder(alert, people, due)
-    return holders
+    coming = next_moves(alerts=alerts, at=at)
+    return {alert.pk: _holder(alert, coming[alert.pk]) for alert in alerts}
 
 
 def answerers(sites: Sequence[tuple[Site, bool]], *, now: datetime) -> Answerers:
@@ -89,11 +84,11 @@ def _answerer(mine: Sequence[tuple[Site, bool]], now: datetime) -> Answerer:
     )
 
 
-def _holder(alert: Alert, people: str, at: datetime | None) -> Holder:
+def _holder(alert: Alert, move: NextMove | None) -> Holder:
     if alert.response == Alert.Response.ACKNOWLEDGED:
         return Holder("held", holder_of(alert))
-    if people:
-        return Holder("next", people, at)
+    if move is not None and move.who:
+        return Holder("next", spell_people(move.who), move.at)
     escalation: Escalation | None = getattr(alert, "escalation", None)
     is_spent = escalation is not None and escalation.state == Escalation.State.EXHAUSTED
     return Holder("spent" if is_spent else "none")

@@ -10,11 +10,11 @@ from typing import Final
 from django.utils.safestring import SafeString
 
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
+from fleet.lengths import exact_words
 from fleet.models import Site
 from fleet.names import name_of
 from fleet.noc.heartbeats_form import UNITS, HeartbeatForm
 from fleet.noc.oncall_words import local_time
-from fleet.noc.tags import duration_words
 from runbooks.alerts.selectors import open_alerts_for
 from runbooks.heartbeats.rows import fingerprint_of
 from runbooks.library.match import NoRunbook, match_runbook
@@ -118,8 +118,8 @@ def _row(
     return HeartbeatRow(
         heartbeat=heartbeat,
         word=word_of(heartbeat, now),
-        period=duration_words(heartbeat.period_seconds),
-        grace=duration_words(heartbeat.grace_seconds),
+        period=exact_words(heartbeat.period_seconds),
+        grace=exact_words(heartbeat.grace_seconds),
         seen=local_time(seen, heartbeat.site.time_zone) if seen else None,
         paused_by=name_of(by) if by else "the command line",
         alert=alert,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -16,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from fleet.secret_paths import secret_path
 from runbooks.alerts.errors import AlertClosed, AlertError, holder_of, spell_moment
 from runbooks.alerts.replies import acknowledge_by_link
 from runbooks.models import Alert, Page
@@ -27,8 +26,6 @@ _TITLES = {
     "link_used": "This link was used already",
 }
 _STATUSES = {"link_unknown": 404, "link_expired": 410, "link_used": 409}
-
-View = Callable[[HttpRequest, str], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +39,12 @@ class Standing:
     can_take: bool = False
 
 
-def _secret_path(view: View) -> View:
-    """Keep the link's token from logs and from other sites: it is a key for this one act."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, token: str) -> HttpResponse:
-        # Django logs the path of every request that is refused or fails.
-        request.path = request.path_info = "/p/-/"
-        response = view(request, token)
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex, nofollow"
-        return response
-
-    return wrapped
-
-
 # Without the form's own token: the link is the proof, it is known to no other site, and a phone's
 # mail program may keep no cookies.
 @csrf_exempt
 @login_not_required
 @never_cache
-@_secret_path
+@secret_path("/p/-/")
 @require_http_methods(["GET", "HEAD", "POST"])
 def link(request: HttpRequest, token: str) -> HttpResponse:
     """Show the alert of a page; a press acknowledges it, a mere visit never does."""

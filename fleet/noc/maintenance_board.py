@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from django.utils.safestring import SafeString
+
 from fleet.access import Action, AnyUser, sites_where
 from fleet.models import MaintenanceWindow, Node, Site
 from fleet.names import name_of
+from fleet.noc.oncall_words import local_span
 from fleet.spans import Span, next_span_of
 from runbooks.suppression.endings import ends_soon
 from runbooks.suppression.matchers import read_matchers
@@ -34,6 +37,11 @@ class WindowRow:
     author: str
     may_cancel: bool
     is_ending: bool
+
+    @property
+    def when(self) -> SafeString:
+        """From when to when, on the site's clocks."""
+        return local_span(self.span.starts_at, self.span.ends_at, self.window.time_zone)
 
     @property
     def repeats(self) -> str:

@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 
 from fleet.access import AnyUser, sites_visible_to
 from fleet.models import Site
-from fleet.noc.oncall_words import listed, short_clock
+from fleet.names import listed
+from fleet.noc.oncall_words import short_clock
 from runbooks.escalation.network import Followed, Network, load_network
 from runbooks.escalation.plan import Step, facts_about, once_around
 from runbooks.escalation.steps import split_word

@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from fleet.access import Action, AnyUser, may_everywhere, sites_visible_to
+from fleet.access import Action, AnyUser, may_everywhere, sites_visible_to, sites_where
 from fleet.models import Owner
 
 
@@ -61,6 +61,25 @@ def require_contacts(user: AnyUser, owner: Owner) -> None:
     if not may_keep_contacts(user, owner):
         raise PermissionDenied(
             f"Only {owner.name} and administrators may test or change these contacts."
+        )
+
+
+def may_keep_phone(user: AnyUser, owner: Owner) -> bool:
+    """Tell whether `user` may say by which number `owner` is called: also who changes their site.
+
+    A number is no way for pages: nothing of paging changes with it.
+    """
+    if may_keep_contacts(user, owner):
+        return True
+    return sites_where(user, Action.CHANGE).filter(owner=owner).exists()
+
+
+def require_phone(user: AnyUser, owner: Owner) -> None:
+    """Raise PermissionDenied for somebody who may not change the number of `owner`."""
+    if not may_keep_phone(user, owner):
+        raise PermissionDenied(
+            f"Only {owner.name}, administrators and engineers of their sites may change this "
+            "number."
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from fleet.noc.tags import duration_words
+from fleet.lengths import exact_words
 
 
 def place_of(zone: str) -> str:
@@ -28,6 +27,14 @@ def local_clock(at: datetime, zone: str) -> SafeString:
     return _marked(at, f"{at.astimezone(ZoneInfo(zone)):%H:%M} {place_of(zone)}")
 
 
+def local_span(begins: datetime, ends: datetime, zone: str) -> SafeString:
+    """Return from when to when on the clocks of `zone`, the last day where it is another."""
+    first, last = begins.astimezone(ZoneInfo(zone)), ends.astimezone(ZoneInfo(zone))
+    day = f"{last:%a %-d %b}, " if last.date() != first.date() else ""
+    words = f"{first:%a %-d %b}, {first:%H:%M} to {day}{last:%H:%M} {place_of(zone)}"
+    return _marked(begins, words)
+
+
 def short_clock(at: datetime, zone: str) -> SafeString:
     """Return the bare time of day, where what stands beside it says whose it is."""
     return _marked(at, f"{at.astimezone(ZoneInfo(zone)):%H:%M}")
@@ -44,15 +51,8 @@ def form_time(at: datetime, zone: str) -> str:
 
 
 def wait_words(seconds: float) -> str:
-    """Return how long a step waits: `5 min`, `30 s`."""
-    return duration_words(seconds)
-
-
-def listed(names: Sequence[str], *, last: str = "and") -> str:
-    """Return every name: `Kim`, `Kim and Ada`, `Kim, Ada and Lin`."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+    """Return how long a step waits: `5 min`, `1 min 30 s`."""
+    return exact_words(seconds)
 
 
 def _marked(at: datetime, words: str) -> SafeString:

@@ -24,8 +24,8 @@ from runbooks.alerts.errors import AlertError
 from runbooks.alerts.replies import acknowledge_by_api
 from runbooks.models import Page
 from runbooks.paging.facts import page_by_webhook_id
-from runbooks.paging.payload import SignatureError, verify
 from runbooks.paging.receipts import record_receipt
+from runbooks.paging.signature import SignatureError, verify
 from runbooks.paging.transports.registry import endpoint_of
 
 LARGEST_BODY = 20_000

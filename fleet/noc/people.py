@@ -1,4 +1,4 @@
-"""The names of the people whom an escalation's words mean, for pages that say who is next."""
+"""The names of the people whom a policy's words mean, for pages that show the policy."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from fleet.models import Contact, Membership, Owner, Site
-from runbooks.escalation.plan import advance, read_steps
-from runbooks.models import Alert, Escalation, PagingGroup, Schedule
+from runbooks.models import PagingGroup, Schedule
 from runbooks.oncall.selectors import on_call_ids
 
 #: The names that a word of a step stands for, by word.
@@ -66,26 +65,8 @@ def _names_on_call(
 
 
 def spell_people(people: Sequence[str]) -> str:
-    """Return `Kim`, `Kim and Ada`, `Kim and 3 more`."""
+    """Return `Kim`, `Kim and Ada`, `Kim and 3 more`; each name counts once."""
+    people = list(dict.fromkeys(people))
     if len(people) > 2:
         return f"{people[0]} and {len(people) - 1} more"
     return " and ".join(people)
-
-
-def next_step_of(alert: Alert) -> tuple[datetime | None, tuple[str, ...]]:
-    """Return when the next step is due and the words of whom it pages; nothing when none is."""
-    escalation: Escalation | None = getattr(alert, "escalation", None)
-    if escalation is None or escalation.next_due_at is None:
-        return None, ()
-    if escalation.state != Escalation.State.RUNNING:
-        return None, ()
-    steps = read_steps(escalation.policy_version.steps)
-    decision = advance(
-        steps,
-        step_index=escalation.step_index,
-        rounds_left=escalation.rounds_left,
-        now=escalation.next_due_at,
-    )
-    if decision.step is None:
-        return None, ()
-    return escalation.next_due_at, steps[decision.step].notify

@@ -9,10 +9,11 @@ from datetime import datetime
 from django.utils.safestring import SafeString
 
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
+from fleet.lengths import exact_words
 from fleet.models import Site
-from fleet.names import name_of
+from fleet.names import listed, name_of
 from fleet.noc.oncall_rights import may_change_plans
-from fleet.noc.oncall_words import form_time, listed, local_time
+from fleet.noc.oncall_words import form_time, local_time
 from fleet.noc.policy_form import PolicyForm, StepForm, form_of
 from fleet.noc.policy_words import (
     Spelling,
@@ -24,7 +25,6 @@ from fleet.noc.policy_words import (
 )
 from fleet.noc.schedule_board import WEEKDAYS
 from fleet.noc.span_form import FormFault, read_moment
-from fleet.noc.tags import duration_words
 from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.escalation.preview import PreviewStep, preview_policy
 from runbooks.escalation.steps import SEVERITIES
@@ -210,7 +210,7 @@ def try_out(version: EscalationPolicyVersion | None, question: Question) -> dict
 
 def _after(at: datetime, began: datetime) -> str:
     seconds = (at - began).total_seconds()
-    return f"after {duration_words(seconds)}" if seconds >= 1 else "at once"
+    return f"after {exact_words(seconds)}" if seconds >= 1 else "at once"
 
 
 def _edition(version: EscalationPolicyVersion, spelling: Spelling) -> Edition:
@@ -228,7 +228,7 @@ def _edition(version: EscalationPolicyVersion, spelling: Spelling) -> Edition:
         acknowledgement=(
             "An acknowledgement never runs out"
             if seconds is None
-            else f"An acknowledged alert pages anew after {duration_words(seconds)}"
+            else f"An acknowledged alert pages anew after {exact_words(seconds)}"
         ),
         author=name_of(author) if author else "the set-up",
     )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleet.models import Contact, Membership, Owner
-from fleet.noc.oncall_words import listed, place_of, wait_words
+from fleet.names import listed
+from fleet.noc.oncall_words import place_of, wait_words
 from fleet.noc.schedule_board import weekday_words
 from runbooks.escalation.plan import Hours, Step
 from runbooks.escalation.steps import SITE_ZONE

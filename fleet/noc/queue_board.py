@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 from django.http import QueryDict
 
 from fleet.access import Action, AnyUser, sites_visible_to, sites_where
 from fleet.models import Site
-from fleet.noc.people import names_behind, next_step_of, people_meant, spell_people
+from fleet.noc.people import spell_people
+from fleet.noc.row_links import RowLinks, links_of
 from runbooks.alerts.selectors import alerts_visible_to, counts_for
-from runbooks.models import Alert, Suppression
+from runbooks.escalation.services import next_moves
+from runbooks.models import Alert, RunbookVersion, Suppression
 
 Answer = Literal["", "waiting", "mine", "others", "held"]
 
@@ -83,6 +85,7 @@ class Row:
     """One alert of the queue; `next_names` are paged at `next_at` unless somebody answers."""
 
     alert: Alert
+    links: RowLinks
     is_mine: bool
     can_respond: bool
     next_at: datetime | None
@@ -197,16 +200,22 @@ def _narrow(alerts: QuerySet[Alert], filters: Filters, user: AnyUser) -> QuerySe
 
 
 def _with_everything(alerts: QuerySet[Alert]) -> QuerySet[Alert]:
-    return alerts.select_related(
-        "site__owner",
-        "node",
-        "acknowledged_by",
-        "acknowledged_owner",
-        "closed_by",
-        "closed_owner",
-        "runbook_version__runbook",
-        "escalation__policy_version",
-    ).defer("evidence", "runbook_version__source", "runbook_version__document")
+    """Read what rows show; what many rows share is read once, where a join would repeat it."""
+    editions = RunbookVersion.objects.select_related("runbook").defer("source", "document")
+    return (
+        alerts.select_related("escalation")
+        .defer("evidence")
+        .prefetch_related(
+            Prefetch("site", Site.objects.select_related("owner")),
+            Prefetch("runbook_version", editions),
+            "escalation__policy_version",
+            "node",
+            "acknowledged_by",
+            "acknowledged_owner",
+            "closed_by",
+            "closed_owner",
+        )
+    )
 
 
 def _severities(filters: Filters, counts: dict[int, int]) -> list[Choice]:
@@ -249,16 +258,16 @@ def _rows(alerts: Sequence[Alert], user: AnyUser, now: datetime) -> list[Row]:
     mine_to_answer = set(
         sites_where(user, Action.RESPOND).filter(pk__in=site_ids).values_list("pk", flat=True)
     )
-    due = {alert.pk: next_step_of(alert) for alert in alerts}
-    names = names_behind({word for _, words in due.values() for word in words}, at=now)
+    coming = next_moves(alerts=alerts, at=now)
     ends = _ends_of_holds(alerts)
     return [
         Row(
             alert=alert,
+            links=links_of(alert),
             is_mine=alert.acknowledged_by_id == user.pk,
             can_respond=alert.site_id in mine_to_answer,
-            next_at=due[alert.pk][0],
-            next_names=spell_people(people_meant(due[alert.pk][1], site=alert.site, names=names)),
+            next_at=move.at if (move := coming[alert.pk]) else None,
+            next_names=spell_people(move.who) if move else "",
             held_until=ends.get(alert.pk),
         )
         for alert in alerts

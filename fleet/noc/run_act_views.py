@@ -23,6 +23,7 @@ from runbooks.library.document import RunbookError
 from runbooks.models import Run, RunEntry
 from runbooks.runs import services
 from runbooks.runs.errors import RunError
+from runbooks.runs.latecomers import look_at_late_entries
 from runbooks.runs.log import name_of
 from runbooks.runs.selectors import run_for
 
@@ -109,6 +110,10 @@ def _note(run: Run, by: User, said: QueryDict, now: datetime) -> None:
     services.enter(run=run, kind=Kind.NOTED, by=by, now=now, said={"note": note})
 
 
+def _look(run: Run, by: User, said: QueryDict, now: datetime) -> None:
+    look_at_late_entries(run=run, seen=read_whole(said.get("seen", ""), digits=18) or 0, by=by)
+
+
 def _choose(run: Run, by: User, said: QueryDict, now: datetime) -> None:
     chosen = {"entry": said.get("entry", "")}
     step_id = said.get("step", "")
@@ -155,6 +160,7 @@ _ACTS: Mapping[str, Act] = {
     "move": move_run,
     "note": _note,
     "choose": _choose,
+    "look": _look,
     "ask-approval": _entering(Kind.APPROVAL_ASKED),
     "approve": _entering(Kind.APPROVED),
     "refuse": _entering(Kind.REFUSED, "reason"),

@@ -9,7 +9,9 @@ from typing import Final
 from django.contrib.auth.models import User
 
 from fleet.access import Action, AnyUser, may, users_who_may
-from fleet.noc.run_line_board import DoneStep, RunLine, run_lines
+from fleet.noc.run_line_board import SHARED, DoneStep, RunLine, run_lines
+from fleet.noc.run_step_board import StepRow
+from fleet.noc.run_watch_board import steps_followed
 from runbooks.models import Alert, Run, RunbookVersion
 from runbooks.runs.selectors import newer_edition
 
@@ -27,6 +29,8 @@ class AlertRuns:
     is_alert_open: bool
     people: list[User] = field(default_factory=list)
     done: tuple[DoneStep, ...] = ()
+    #: Of the run under way, as it is followed; empty where its edition cannot be read.
+    steps: list[StepRow] = field(default_factory=list)
 
     @property
     def may_start(self) -> bool:
@@ -41,10 +45,8 @@ class AlertRuns:
 
 def alert_runs(*, user: AnyUser, alert: Alert, now: datetime) -> AlertRuns:
     """Return the runs of an alert `user` may see; the same few queries for any number of them."""
-    runs = alert.runs.select_related(
-        "site", "runbook_version__runbook", "lead", "assigned_to"
-    ).order_by("-pk")
-    lines = run_lines(list(runs), now=now)
+    runs = alert.runs.select_related("site", "runbook_version__runbook", "lead", "assigned_to")
+    lines = run_lines(list(runs.defer(*SHARED).order_by("-pk")), now=now)
     under_way = next((line for line in lines if line.is_open), None)
     may_run = may(user, Action.RUN, alert.site)
     is_open = alert.response != Alert.Response.CLOSED
@@ -57,4 +59,7 @@ def alert_runs(*, user: AnyUser, alert: Alert, now: datetime) -> AlertRuns:
         is_alert_open=is_open,
         people=list(users_who_may(Action.RUN, alert.site)) if may_send else [],
         done=tuple(step for line in lines for step in line.done),
+        steps=steps_followed(user=user, run=under_way.run, may_run=may_run, now=now)
+        if under_way
+        else [],
     )

@@ -11,13 +11,14 @@ from django.contrib.auth.models import User
 from django.utils.safestring import SafeString, mark_safe
 
 from fleet.access import Action, users_who_may
-from runbooks.models import Run, RunToken, Tablet
+from runbooks.models import Run, RunEntry, RunToken, Tablet
 from runbooks.runs.log import name_of
 
 #: Pixels of one module: a phone reads it from half a metre off a screen, and off paper.
 _MODULE: Final = 6
 #: The standard's quiet zone, in modules.
 _QUIET: Final = 4
+_UNTOLD: Final = "They cannot be told, for no contact of theirs works: call them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def dispatch_board(*, run: Run, now: datetime) -> DispatchBoard:
     devices = {token.device_id for token in tokens if token.device_id}
     labels = dict(Tablet.objects.filter(device_id__in=devices).values_list("device_id", "label"))
     return DispatchBoard(
-        people=list(users_who_may(Action.RUN, run.site)),
+        people=list(users_who_may(Action.RUN, run.site).select_related("owner")),
         keys=[
             KeyRow(
                 token=token,
@@ -62,6 +63,16 @@ def dispatch_board(*, run: Run, now: datetime) -> DispatchBoard:
             for token in tokens
         ],
     )
+
+
+def dispatch_words(run: Run) -> str:
+    """Return to whom the run is dispatched by its log, and whether they are told."""
+    entry = run.entries.filter(kind=RunEntry.Kind.DISPATCHED).order_by("-pk").first()
+    said = entry.input if entry else {}
+    words = f"R-{run.pk} is dispatched to {name_of(run.assigned_to)}."
+    if "is_told" not in said:
+        return words
+    return f"{words} {'They are told.' if said['is_told'] else _UNTOLD}"
 
 
 def qr_code(text: str) -> SafeString:

@@ -15,11 +15,10 @@ from django.views.decorators.http import require_http_methods
 from fleet.access import account_of
 from fleet.noc.live_pages import live_page
 from fleet.noc.run_act_views import person_of, require_run
-from fleet.noc.run_dispatch_board import dispatch_board, qr_code
+from fleet.noc.run_dispatch_board import dispatch_board, dispatch_words, qr_code
 from fleet.noc.whole_numbers import read_whole
 from runbooks.models import Run
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import name_of
 from runbooks.runs.selectors import run_for
 from runbooks.runs.services import dispatch_run
 from runbooks.runs.tokens import IssuedToken, make_claim, revoke_token
@@ -58,7 +57,7 @@ def _act(request: HttpRequest, run: Run, act: str) -> str:
     to = person_of(request.POST.get("to", ""), run.site)
     if run.assigned_to_id != to.pk:
         dispatch_run(run=run, to=to, by=account_of(request.user), now=now)
-    return f"R-{run.pk} is dispatched to {name_of(to)}. They find it under Runs, or by its code."
+    return f"{dispatch_words(run)} They find it under Runs, or by its code."
 
 
 def _show(

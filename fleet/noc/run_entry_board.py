@@ -9,6 +9,7 @@ from typing import Final
 
 from fleet.noc.run_words import entry_words, skew_words
 from runbooks.models import Run, RunEntry, Tablet
+from runbooks.runs.scans import scan_difference
 from runbooks.runs.sheet import said_in_words, written_at
 
 _SHORT_DEVICE: Final = 8
@@ -100,6 +101,7 @@ def device_words(device_id: str, labels: Mapping[str, str]) -> str:
 def _marks(row: RunEntry, facts: LogFacts) -> tuple[str, ...]:
     marks = {
         "outside the bounds": row.pk in facts.outside,
+        scan_difference(row.input): True,
         skew_words(row.skew_seconds): True,
         "after the end": row.is_after_end,
         "taken back": str(row.pk) in facts.taken_back

@@ -11,14 +11,16 @@ from django.views.decorators.http import require_POST
 from fleet.access import account_of, site_for
 from fleet.noc.alert_views import show_alert
 from fleet.noc.live_pages import live_page
+from fleet.noc.reader_language import languages_wanted
 from fleet.noc.run_act_views import move_run, person_of, require_run
+from fleet.noc.run_dispatch_board import dispatch_words
 from fleet.noc.site_views import show_site
 from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts.selectors import alert_for
 from runbooks.library.selectors import newest_in_force
+from runbooks.library.translations import language_for
 from runbooks.models import Run
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import name_of
 from runbooks.runs.selectors import run_for
 from runbooks.runs.services import start_run_at_site, start_run_for_alert
 
@@ -35,7 +37,13 @@ def alert_run(request: HttpRequest, alert_id: int) -> HttpResponse:
     by, to = account_of(request.user), request.POST.get("to", "")
     try:
         person = person_of(to, alert.site) if to not in ("", ANYBODY) else None
-        run = start_run_for_alert(alert=alert, by=by, now=timezone.now(), assigned_to=person)
+        run = start_run_for_alert(
+            alert=alert,
+            by=by,
+            now=timezone.now(),
+            language=language_for(alert.runbook_version, languages_wanted(request)),
+            assigned_to=person,
+        )
     except RunError as refusal:
         return show_alert(request, alert_for(request.user, alert_id), run_refusal=refusal)
     if to == ANYBODY:
@@ -43,7 +51,7 @@ def alert_run(request: HttpRequest, alert_id: int) -> HttpResponse:
     if person is not None and run.assigned_to_id != person.pk:
         messages.warning(request, f"R-{run.pk} was under way already; send it from its own page.")
     elif person is not None:
-        messages.success(request, f"R-{run.pk} is dispatched to {name_of(person)}.")
+        messages.success(request, dispatch_words(run))
     return redirect("noc:alert", alert_id)
 
 
@@ -78,7 +86,7 @@ def site_run(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _start(request: HttpRequest, slug: str) -> Run:
     site = site_for(request.user, slug)
-    version = newest_in_force(request.POST.get("runbook", "").replace("\0", ""))
+    version = newest_in_force(request.POST.get("runbook", ""))
     if version is None:
         raise RunError("no_runbook", "Choose the runbook to follow.")
     node_id = request.POST.get("node", "")
@@ -91,5 +99,6 @@ def _start(request: HttpRequest, slug: str) -> Run:
         node=node,
         by=account_of(request.user),
         now=timezone.now(),
+        language=language_for(version, languages_wanted(request)),
         seen_run=read_whole(request.POST.get("seen_run", ""), digits=18),
     )

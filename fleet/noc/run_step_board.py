@@ -15,6 +15,7 @@ from runbooks.library.document import RunbookStep
 from runbooks.library.progress import StepProgress, is_outside
 from runbooks.models import Run, RunEntry
 from runbooks.runs.log import Writer
+from telemetry.metrics import spell_unit
 
 Kind = RunEntry.Kind
 _ENDED_BADLY: Final = ("verify_failed", "outcome_unknown", "refused")
@@ -65,6 +66,16 @@ class StepRow:
     def key(self) -> str:
         """What a refusal that stands beside this step is called."""
         return step_key(self.step.id)
+
+    @property
+    def unit(self) -> str:
+        """The unit of its reading, as people write it."""
+        return spell_unit(self.step.unit)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its wait was started, and nobody waits for it any more."""
+        return self.until is None and self.news is not None
 
     @property
     def is_disputed(self) -> bool:

@@ -16,14 +16,16 @@ from fleet.noc.run_quarantine_board import AsideView, aside_of_run
 from fleet.noc.run_step_board import Standing, StepRow, outside_entries, step_rows
 from fleet.noc.runbook_board import step_views
 from runbooks.library.document import RunbookDocument, RunbookError
+from runbooks.library.progress import Progress
 from runbooks.library.run_log import run_progress
 from runbooks.models import Alert, Run, RunbookVersion, RunEntry, RunJob
+from runbooks.runs.latecomers import late_entries
 from runbooks.runs.log import Writer, name_of
 from runbooks.runs.pack import entries_of
+from runbooks.runs.presence import present
 from runbooks.runs.selectors import document_for_run, newer_edition
 
 _SHOWN_ENTRIES: Final = 200
-_OPEN_JOBS: Final = (RunJob.State.WAITING, RunJob.State.LEASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,12 @@ class WatchBoard:
     older_entries: int = 0
     aside: list[AsideView] = field(default_factory=list)
     late: int = 0
+    #: Those of them that nobody said they looked at.
+    unread: int = 0
     newer: RunbookVersion | None = None
     colleagues: list[User] = field(default_factory=list)
+    #: Who has it on a screen now, in words such as `Kim Tan (step 4)`.
+    present: list[str] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
@@ -72,17 +78,23 @@ class WatchBoard:
 def watch_board(*, user: AnyUser, run: Run, now: datetime) -> WatchBoard:
     """Return the board of a run `user` may see."""
     rows = list(entries_of(run))
-    may_run = may(user, Action.RUN, run.site)
-    account = user if isinstance(user, User) else None
-    is_lead = account is not None and account.pk == run.lead_id
+    standing = _standing(user, run, may_run=may(user, Action.RUN, run.site))
     zone_words = Span(now, now, run.site.time_zone, now).zone_words
     try:
         document = document_for_run(run)
     except RunbookError:
-        return WatchBoard(run, run_line(run, rows, now=now), zone_words, may_run, is_lead)
-    standing = Standing(Writer(account), may_run, is_lead, run.state not in Run.ENDED)
+        line = run_line(run, rows, now=now)
+        return WatchBoard(run, line, zone_words, standing.may_run, standing.is_lead)
     board = _board(run, document, rows, standing=standing, zone_words=zone_words, now=now)
-    return replace(board, may_take=_may_take(user, run))
+    return replace(board, may_take=_may_take(user, run), present=_present(run, document, now))
+
+
+def _present(run: Run, document: RunbookDocument, now: datetime) -> list[str]:
+    numbers = {step.id: step.number for step in document.steps}
+    return [
+        f"{row.name} (step {numbers[row.step_id]})" if row.step_id in numbers else row.name
+        for row in present(run=run, now=now)
+    ]
 
 
 def _may_take(user: AnyUser, run: Run) -> bool:
@@ -102,7 +114,6 @@ def _board(
 ) -> WatchBoard:
     progress = run_progress(run, now=now, document=document, rows=rows)
     entries = _entries(run, document, rows)
-    views = step_views(document, values=run.values)
     may_act = standing.is_open and standing.may_run
     return WatchBoard(
         run=run,
@@ -112,20 +123,50 @@ def _board(
         is_lead=standing.is_lead,
         can_fail=bool(progress.unable),
         can_finish=not progress.undone,
-        steps=step_rows(
-            run=run,
-            steps=list(zip(document.steps, views, progress.steps, strict=True)),
-            current=progress.current,
-            entries=entries,
-            looks=_looks(run),
-            standing=standing,
-        ),
+        steps=_rows(run, document, progress, entries, standing),
         log=list(reversed(entries.values()))[:_SHOWN_ENTRIES],
         older_entries=max(0, len(rows) - _SHOWN_ENTRIES),
         aside=aside_of_run(run, may_run=standing.may_run),
         late=sum(row.is_after_end for row in rows),
+        unread=late_entries().filter(run=run).count(),
         newer=newer_edition(run) if standing.is_open else None,
         colleagues=list(users_who_may(Action.RUN, run.site)) if may_act else [],
+    )
+
+
+def steps_followed(*, user: AnyUser, run: Run, may_run: bool, now: datetime) -> list[StepRow]:
+    """Return a run's steps alone, for who may see it; none where its edition cannot be read."""
+    try:
+        document = document_for_run(run)
+    except RunbookError:
+        return []
+    rows = list(entries_of(run))
+    standing = _standing(user, run, may_run=may_run)
+    progress = run_progress(run, now=now, document=document, rows=rows)
+    return _rows(run, document, progress, _entries(run, document, rows), standing)
+
+
+def _standing(user: AnyUser, run: Run, *, may_run: bool) -> Standing:
+    account = user if isinstance(user, User) else None
+    is_lead = account is not None and account.pk == run.lead_id
+    return Standing(Writer(account), may_run, is_lead, run.state not in Run.ENDED)
+
+
+def _rows(
+    run: Run,
+    document: RunbookDocument,
+    progress: Progress,
+    entries: dict[int, EntryView],
+    standing: Standing,
+) -> list[StepRow]:
+    views = step_views(document, values=run.values)
+    return step_rows(
+        run=run,
+        steps=list(zip(document.steps, views, progress.steps, strict=True)),
+        current=progress.current,
+        entries=entries,
+        looks=_looks(run),
+        standing=standing,
     )
 
 
@@ -141,7 +182,7 @@ def _entries(run: Run, document: RunbookDocument, rows: list[RunEntry]) -> dict[
 
 def _looks(run: Run) -> dict[str, str]:
     """Return what the engine saw so far, by the step it verifies."""
-    jobs = run.jobs.filter(state__in=_OPEN_JOBS).values_list("step_id", "result")
+    jobs = run.jobs.filter(state__in=RunJob.OPEN).values_list("step_id", "result")
     return {step_id: str(result.get("sentence") or "") for step_id, result in jobs}
 
 

@@ -85,7 +85,10 @@ def skew_words(seconds: float | None) -> str:
 
 
 def _dispatched(said: Mapping[str, Any], zone: str) -> str:
-    return f"dispatched to {said.get('to') or 'whoever takes its code'}"
+    words = f"dispatched to {said.get('to') or 'whoever takes its code'}"
+    if "is_told" not in said:
+        return words
+    return f"{words}, {'who is told' if said['is_told'] else 'whom no working contact can tell'}"
 
 
 def _handed_over(said: Mapping[str, Any], zone: str) -> str:
@@ -114,7 +117,12 @@ def _timer(said: Mapping[str, Any], zone: str) -> str:
 
 
 def _created(said: Mapping[str, Any], zone: str) -> str:
-    return f"started the run of v{said.get('edition')}"
+    words = f"started the run of v{said.get('edition')}"
+    if "begun_at" not in said:
+        return words
+    meant = f", for A-{said['meant_for']}" if said.get("meant_for") else ""
+    gone = f", for {said['node']}, which is not here" if said.get("node") else ""
+    return f"{words} on a tablet{meant}{gone}"
 
 
 _SPECIAL: Final[Mapping[RunEntry.Kind, Callable[[Mapping[str, Any], str], str]]] = {

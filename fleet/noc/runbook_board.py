@@ -10,12 +10,14 @@ from typing import Final
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from fleet.lengths import exact_words
 from runbooks.library.document import (
     CATEGORIES,
     END,
     RunbookDocument,
     RunbookError,
     RunbookStep,
+    device_to_verify,
 )
 from runbooks.library.markdown import Markdown
 from runbooks.library.selectors import LibraryEntry, document_of, library_for_page, version_for_page
@@ -84,6 +86,7 @@ class RunbookView:
     """One edition, ready to show. `steps` is empty and `source` set when it cannot be read."""
 
     version: RunbookVersion
+    title: str = ""
     minutes: int = 0
     owner: str = ""
     review_by: date | None = None
@@ -155,11 +158,12 @@ def runbook_view(
     """
     document = _read(version)
     if document is None:
-        return RunbookView(version=version, source=version.source)
+        return RunbookView(version=version, title=version.runbook.title, source=version.source)
     text = Markdown(values or {}, _addresses())
     lead, _, rest = document.meaning.partition("\n\n")
     return RunbookView(
         version=version,
+        title=document.title,
         minutes=document.minutes,
         owner=document.owner,
         review_by=document.review_by,
@@ -235,7 +239,7 @@ def _step(
         title=text.line(step.title),
         body=text.block(step.body),
         expect=text.line(step.expect),
-        bounds=bounds_in_words(step),
+        bounds=bounds_in_words(step, values=text.values),
         kind=_kind_words(step),
         who=_WHO.get(step.who, step.who),
         is_mandatory=step.is_mandatory,
@@ -266,8 +270,8 @@ def _goto_words(goto: str, numbers: Mapping[str, int]) -> str:
     return "the end" if goto == END else f"step {numbers[goto]}" if goto in numbers else goto
 
 
-def bounds_in_words(step: RunbookStep) -> str:
-    """Return `20 to 125 Pa`, `at least 2,000 rpm`, `Temperature at most 32 °C`; empty without."""
+def bounds_in_words(step: RunbookStep, *, values: Values) -> str:
+    """Return `20 to 125 Pa`, `Inlet temperature at most 32 °C for 10 min`; empty without."""
     if step.minimum is None and step.maximum is None:
         return ""
     if step.minimum is None:
@@ -278,5 +282,13 @@ def bounds_in_words(step: RunbookStep) -> str:
         span = f"{step.minimum:,.6g} to {step.maximum:,.6g}"
     metric = CATALOGUE.get(step.metric)
     label = metric.label if metric else step.metric
-    measured = f"{step.device} {label.lower()}".capitalize() if step.device else label
-    return f"{measured} {span} {spell_unit(step.unit)}".strip()
+    device = device_to_verify(step, values)
+    measured = f"{device[:1].upper()}{device[1:]} {label.lower()}" if device else label
+    return f"{measured} {span} {spell_unit(step.unit)}{_time_words(step)}".strip()
+
+
+def _time_words(step: RunbookStep) -> str:
+    """Return ` for 10 min, reached within 15 min`; empty where the step says neither."""
+    held = f" for {exact_words(step.for_seconds)}" if step.for_seconds else ""
+    reached = f", reached within {exact_words(step.within_seconds)}" if step.within_seconds else ""
+    return held + reached

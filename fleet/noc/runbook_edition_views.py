@@ -11,13 +11,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from fleet.access import account_of
+from fleet.noc.picture_upload import uploaded_pictures
 from fleet.noc.runbook_board import kinds_in_words
 from fleet.noc.runbook_diff_board import diff_board
 from fleet.noc.runbook_editions_board import editions_of, instead_of
 from fleet.noc.runbook_rights import may_write, require_write
 from fleet.noc.runbook_usage_board import usage_page
 from fleet.noc.runbook_views import asked_edition, file_answer
-from runbooks.library.bundle import LARGEST_TEXT
+from runbooks.library.bundle import LARGEST_BUNDLE, Bundle, unpack
 from runbooks.library.document import RunbookError
 from runbooks.library.errors import LibraryError
 from runbooks.library.exchange import export_edition
@@ -69,9 +70,13 @@ def runbook_translations(request: HttpRequest, slug: str) -> HttpResponse:
     require_write(request.user)
     now = timezone.now()
     try:
-        source = _translation(request)
+        brought = _translation(request)
         made = publish_translation(
-            version=version, source=source, by=account_of(request.user), now=now
+            version=version,
+            source=brought.source,
+            by=account_of(request.user),
+            now=now,
+            media=brought.pictures,
         )
     except RunbookError as error:
         return _show_translations(request, version, code=error.code, fault=str(error))
@@ -96,7 +101,7 @@ def runbook_withdraw(request: HttpRequest, slug: str) -> HttpResponse:
     context: dict[str, object] = {"instead": instead_of(version), "typed": request.POST}
     if request.method == "GET":
         return _show(request, "noc/runbook_withdraw.html", version, "editions", context)
-    reason = request.POST.get("reason", "").replace("\0", "")
+    reason = request.POST.get("reason", "")
     try:
         withdraw_edition(
             version=version, reason=reason, by=account_of(request.user), now=timezone.now()
@@ -114,6 +119,7 @@ def _show_translations(
     context = {
         "translations": version.translations.select_related("published_by").defer("document"),
         "own": languages_of(version)[0],
+        "pictures": version.document.get("media", {}),
         "typed": request.POST,
         "fault": fault,
         "code": code,
@@ -124,15 +130,17 @@ def _show_translations(
     )
 
 
-def _translation(request: HttpRequest) -> str:
-    """Return the text that was pasted, or the file's; raises RunbookError for no text."""
+def _translation(request: HttpRequest) -> Bundle:
+    """Return the text that was pasted, or the file's with its pictures; and those beside it.
+
+    Raises RunbookError for a file that is neither a text nor a zip with one.
+    """
     upload = request.FILES.get("file")
     if upload is None:
-        return request.POST.get("source", "")
-    try:
-        return str(upload.read(LARGEST_TEXT + 1), "utf-8-sig")
-    except UnicodeDecodeError:
-        raise RunbookError("bad_bundle", "The text is not UTF-8; save it so.") from None
+        brought = Bundle(request.POST.get("source", ""), {})
+    else:
+        brought = unpack(upload.read(LARGEST_BUNDLE + 1))
+    return Bundle(brought.source, {**brought.pictures, **uploaded_pictures(request)})
 
 
 def _show(

@@ -83,7 +83,7 @@ def instead_of(version: RunbookVersion) -> Instead:
 
 def in_language(version: RunbookVersion, language: str) -> RunbookVersion:
     """Return the edition with the text of a translation in place of its own, or 404."""
-    if language == version.document.get("language"):
+    if language == version.document.get("language", ""):
         return version
     # Compared here: the word comes from an address and may be nothing a database can look for.
     found = next((one for one in version.translations.all() if one.language == language), None)

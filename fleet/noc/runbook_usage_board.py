@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from fleet.lengths import duration_words
 from fleet.models import Site
 from fleet.noc.runbook_board import kinds_in_words
-from fleet.noc.tags import duration_words
 from runbooks.library.document import RunbookDocument, RunbookError
 from runbooks.library.selectors import document_of
 from runbooks.library.usage import RunbookUsage, StepUsage, usage_of

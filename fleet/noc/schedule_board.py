@@ -12,16 +12,21 @@ from django.utils.safestring import SafeString
 
 from fleet.access import AnyUser
 from fleet.models import Owner
+from fleet.names import listed
 from fleet.noc.oncall_duty import policies_asking
 from fleet.noc.oncall_rights import may_change_plans, owner_of
-from fleet.noc.oncall_words import listed, local_time, place_of, plain_time
+from fleet.noc.oncall_words import local_time, place_of, plain_time
 from fleet.noc.schedule_days import DAYS, Day, days_of, span_of
 from runbooks.models import Holiday, Rotation, Schedule, ScheduleOverride
 from runbooks.oncall.selectors import (
     ShownTurn,
+    begun_at,
+    holidays_of,
+    holidays_that_counted,
     last_position,
     overrides_of,
     rotations_of,
+    since_begun,
     turns_between,
 )
 
@@ -93,10 +98,11 @@ def schedule_board(
     zone = ZoneInfo(schedule.time_zone)
     begins_on = first or now.astimezone(zone).date()
     start, end = span_of(begins_on, zone)
-    turns = turns_between(schedule, start=start, end=end)
+    whole = turns_between(schedule, start=start, end=end)
+    turns = since_begun(whole, begun_at(schedule, now=now))
     ahead = turns_between(schedule, start=now, end=now + _SWAPPABLE)
-    holidays = list(schedule.holidays.filter(day__gte=now.astimezone(zone).date()))
-    named = {row.day: row.name for row in schedule.holidays.all()}
+    holidays = list(holidays_of(schedule).filter(day__gte=now.astimezone(zone).date()))
+    named = holidays_that_counted(schedule)
     after = [turn for turn in ahead[1:] if turn.owner != ahead[0].owner]
     rotations = list(rotations_of(schedule))
     return ScheduleBoard(

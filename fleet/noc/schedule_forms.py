@@ -16,7 +16,7 @@ from fleet.noc.span_form import FormFault, read_day, read_moment
 from fleet.noc.whole_numbers import read_whole
 from runbooks.models import Schedule
 from runbooks.oncall.ical import MOST_CHARACTERS
-from runbooks.oncall.selectors import rotations_of
+from runbooks.oncall.selectors import holidays_of, rotations_of
 from runbooks.oncall.services import (
     add_holiday,
     add_override,
@@ -106,7 +106,7 @@ def holiday(schedule: Schedule, said: QueryDict, _: Files, by: User, now: dateti
 
 def holiday_remove(schedule: Schedule, said: QueryDict, _: Files, by: User, now: datetime) -> str:
     """Make a holiday an ordinary day again."""
-    row = schedule.holidays.filter(pk=_number(said.get("holiday", ""))).first()
+    row = holidays_of(schedule).filter(pk=_number(said.get("holiday", ""))).first()
     if row is None:
         raise FormFault("That holiday is not there any more.")
     remove_holiday(holiday=row, by=by, now=now)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fleet.access import Action, AnyUser, may, sites_visible_to
+from fleet.lengths import exact_words
 from fleet.models import Contact, Node, Site
 from fleet.noc.chart_cards import ChartCard, Source, Span, chart_card
 from fleet.noc.charts import MOST_TRACES
 from fleet.noc.contents import Item, contents_of, items_of
 from fleet.noc.people import names_behind, people_meant
 from fleet.noc.run_site_board import SiteRuns, site_runs
-from fleet.noc.tags import duration_words
+from fleet.services.phones import EmergencyNumber, emergency_numbers_of
 from runbooks.alerts.selectors import open_alerts_for
 from runbooks.escalation.plan import Step, read_steps
 from runbooks.models import Alert, EscalationPolicyVersion
@@ -75,7 +76,8 @@ class SiteBoard:
     contacts: list[Contact]
     policy: EscalationPolicyVersion | None
     rungs: list[Rung]
-    may_choose_policy: bool
+    may_change: bool
+    numbers: list[EmergencyNumber]
     spurs: list[Site]
     hub: Site | None
     runs: SiteRuns
@@ -96,8 +98,10 @@ class SiteBoard:
         return sum(row.state in _LOST for row in self.rows)
 
 
-def site_board(*, user: AnyUser, site: Site, now: datetime) -> SiteBoard:
-    """Return the board of a site `user` may see."""
+def site_board(
+    *, user: AnyUser, site: Site, now: datetime, wanted: Sequence[str] = ()
+) -> SiteBoard:
+    """Return the board of a site `user` may see; `wanted` are languages of runbooks."""
     nodes = list(site.nodes.filter(is_watched=True).select_related("site"))
     alerts = list(open_alerts_for(user).filter(site=site))
     readings = selectors.current_readings(nodes=nodes)
@@ -115,10 +119,11 @@ def site_board(*, user: AnyUser, site: Site, now: datetime) -> SiteBoard:
         contacts=list(site.owner.contacts.all()) if site.owner else [],
         policy=policy,
         rungs=_rungs(site, read_steps(policy.steps), now) if policy else [],
-        may_choose_policy=may(user, Action.CHANGE, site),
+        may_change=may(user, Action.CHANGE, site),
+        numbers=emergency_numbers_of(site=site),
         spurs=list(visible.filter(parent=site)),
         hub=visible.filter(pk=site.parent_id).first() if site.parent_id else None,
-        runs=site_runs(user=user, site=site, now=now),
+        runs=site_runs(user=user, site=site, now=now, wanted=wanted),
     )
 
 
@@ -203,7 +208,7 @@ def _rungs(site: Site, steps: Sequence[Step], now: datetime) -> list[Rung]:
     names = names_behind({word for step in steps for word in step.notify}, at=now)
     after, rungs = timedelta(0), []
     for step in steps:
-        words = f"+{duration_words(after.total_seconds())}" if after else "at once"
+        words = f"+{exact_words(after.total_seconds())}" if after else "at once"
         rungs.append(Rung(words, people_meant(step.notify, site=site, names=names)))
         after += step.delay
     return rungs

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from fleet.access import site_for
 from fleet.models import Site
 from fleet.noc.live_pages import live_page
+from fleet.noc.reader_language import languages_wanted
 from fleet.noc.site_board import site_board
 from runbooks.runs.errors import RunError
 
@@ -27,7 +28,8 @@ def show_site(
     """Show a site as it stands, and why no run was begun where one was refused."""
     now = timezone.now()
     context: dict[str, object] = {"site": subject, "now": now}
-    context["board"] = site_board(user=request.user, site=subject, now=now)
+    wanted = languages_wanted(request)
+    context["board"] = site_board(user=request.user, site=subject, now=now, wanted=wanted)
     status = 200
     if run_refusal is not None:
         is_runbook = run_refusal.code in ("no_runbook", "edition_withdrawn")

@@ -9,20 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.template import Context
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from fleet.lengths import duration_words
 from fleet.names import name_of
+from fleet.noc.row_links import site_address
 from runbooks.alerts.errors import closer_of, holder_of
 from runbooks.library.difference import Mark, Piece
+from runbooks.models import Run
 from runbooks.paging.outcome import status_words
 
 register = template.Library()
@@ -38,19 +41,6 @@ STATE_WORDS = {
     "maint": "not in service",
     "ok": "well",
 }
-
-
-def duration_words(seconds: float) -> str:
-    """Return a length of time as people say it: `12 s`, `4 min`, `1 h 40 min`, `3 d 4 h`."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 24:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 and days < 7 else f"{days} d"
 
 
 def _instant(at: datetime) -> str:
@@ -69,6 +59,7 @@ def _now(context: Context) -> datetime:
 
 
 @register.simple_tag
+@cache
 def icon(name: str, css: str = "") -> SafeString:
     """Draw one mark of the sprite; it says nothing to a screen reader, so a word stands by."""
     return format_html(
@@ -85,8 +76,6 @@ def cells(views: Iterable[Any]) -> SafeString:
 
     Here rather than in a template: a thousand cells took a third of a second there.
     """
-    pattern = reverse("noc:site", args=["slug"])
-    drawn = {name: icon(name) for name in STATE_WORDS}
     return format_html_join(
         "",
         '<li><a class="cell {} live-value" href="{}" title="{}" aria-label="{}" id="cell-{}">'
@@ -94,11 +83,11 @@ def cells(views: Iterable[Any]) -> SafeString:
         (
             (
                 view.state,
-                pattern.replace("slug", view.site.slug),
+                site_address(view.site.slug),
                 view.line,
                 view.line,
                 view.site.pk,
-                drawn[view.state],
+                icon(view.state),
             )
             for view in views
         ),
@@ -196,6 +185,12 @@ def unbroken(sentence: str) -> str:
 
 
 @register.filter
+def full_stop(sentence: str) -> str:
+    """Return what somebody typed with one full stop at its end, typed or not."""
+    return f"{sentence.rstrip().rstrip('.')}."
+
+
+@register.filter
 def size_words(size: int) -> str:
     """Return a size as people say it: `962 bytes`, `132 kB`, `1.4 MB`."""
     if size < 1_000:
@@ -226,6 +221,24 @@ def _marked(piece: Piece) -> SafeString | str:
         text,
         tag=tag,
     )
+
+
+@register.filter
+def in_run(at: datetime, run: Run) -> str:
+    """Return a moment of a run on its site's clock, with its day where the run began on another."""
+    zone = ZoneInfo(run.site.time_zone)
+    local, begun = at.astimezone(zone), run.created_at.astimezone(zone)
+    day = "" if local.date() == begun.date() else f"{local.day} {local:%b}, "
+    return f"{day}{local:%H:%M:%S}"
+
+
+@register.filter
+def phone_link(number: str) -> SafeString | str:
+    """Draw a telephone number as a link that dials it; empty for none."""
+    if not number:
+        return ""
+    dialled = re.sub(r"[^0-9+]", "", number)
+    return format_html('<a class="phone" href="tel:{}">{}</a>', dialled, number)
 
 
 @register.filter

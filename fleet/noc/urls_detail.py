@@ -10,12 +10,14 @@ from fleet.noc import (
     node_views,
     policy_choice_views,
     queue_views,
+    site_numbers_views,
     site_views,
 )
 
 urlpatterns: list[URLPattern] = [
     path("sites/<slug:slug>/", site_views.site, name="site"),
     path("sites/<slug:slug>/policy/", policy_choice_views.site_policy, name="site-policy"),
+    path("sites/<slug:slug>/numbers/", site_numbers_views.site_numbers, name="site-numbers"),
     path("nodes/<int:node_id>/", node_views.node, name="node"),
     path("alerts/", queue_views.alerts, name="alerts"),
     path("alerts/bulk/", queue_views.alerts_bulk, name="alerts-bulk"),

@@ -42,6 +42,7 @@ urlpatterns: list[URLPattern] = [
     path(
         "runbooks/<slug:slug>/export/", runbook_edition_views.runbook_export, name="runbook-export"
     ),
+    path("runbooks/<slug:slug>/restore/", draft_new_views.draft_restore, name="runbook-restore"),
     path(
         "runbooks/<slug:slug>/withdraw/",
         runbook_edition_views.runbook_withdraw,

@@ -49,6 +49,9 @@ urlpatterns: list[URLPattern] = [
     path("oncall/contacts/<int:owner_id>/", contact_views.contact, name="contact"),
     path("oncall/contacts/<int:owner_id>/add/", contact_views.contact_add, name="contact-add"),
     path(
+        "oncall/contacts/<int:owner_id>/phone/", contact_views.contact_phone, name="contact-phone"
+    ),
+    path(
         "oncall/contacts/<int:owner_id>/browser/",
         browser_views.contact_browser,
         name="contact-browser",

@@ -10,6 +10,7 @@ from fleet.noc import (
     run_quarantine_views,
     run_sheet_views,
     run_start_views,
+    run_step_views,
     run_views,
     runbook_views,
 )
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_RUN}/sheet/", run_sheet_views.run_sheet, name="run-sheet"),
     path(f"{_RUN}/sheet.<str:form>", run_sheet_views.run_export, name="run-export"),
     path("alerts/<int:alert_id>/run/", run_start_views.alert_run, name="alert-run"),
+    path("alerts/<int:alert_id>/run/step/", run_step_views.alert_run_step, name="alert-run-step"),
     path("alerts/<int:alert_id>/run/move/", run_start_views.alert_run_move, name="alert-run-move"),
     path("sites/<slug:slug>/runs/", run_start_views.site_run, name="site-run"),
     path("runbooks/media/<str:sha256>", runbook_views.runbook_media, name="runbook-media"),

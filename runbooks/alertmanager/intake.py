@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import LessThanOrEqual
 
 from fleet.models import Site
 from fleet.services.engine import Module, engine_transaction
@@ -18,6 +21,7 @@ from runbooks.alertmanager.wire import Refusal, Said, SaidAlert, fingerprint, wr
 from telemetry.detectors.detection import Detection, Json, spell_seconds
 from telemetry.findings import record_detections
 from telemetry.models import Finding
+from telemetry.selectors import unheard_until
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,11 @@ REPEATED_WITHIN = timedelta(minutes=5)
 #: Alertmanager's webhooks repeat every `repeat_interval` (4 h unless changed) and say when an
 #: alert is over; only when that was lost for a whole day is it taken to be over.
 WEBHOOK_REPEATED_WITHIN = timedelta(hours=24)
+#: Whoever could not reach us has this long to repeat what it said once we are back, or as long as
+#: it gave itself, where that is shorter. Prometheus repeats within a minute, Alertmanager tries
+#: again every `group_interval` (5 min unless changed); a whole day for its webhooks would keep an
+#: alert open for good where we are restarted daily.
+REPEATED_WHEN_BACK = timedelta(hours=1)
 
 _URGENT = frozenset({"critical", "urgent", "page", "emergency", "fatal"})
 _HIGH = frozenset({"warning", "high", "error", "major"})
@@ -79,8 +88,11 @@ def take_in_alerts(
 def expire_external(*, now: datetime, limit: int = 500) -> int:
     """Clear the external alerts that were not repeated until their end; return how many.
 
-    Safe beside the door that takes repeats in: what is being repeated just now is passed over.
+    While no door of ours is open nothing is repeated, so nothing is over; what was last said
+    before we were away has its time anew once we are back, up to REPEATED_WHEN_BACK. Safe beside
+    the door that takes repeats in: what is being repeated just now is passed over.
     """
+    back_at = unheard_until(now=now)
     with engine_transaction(module=Module.INTAKE):
         overdue = list(
             # The condition is asked again once the row is locked, so a repeat that came first wins.
@@ -91,6 +103,7 @@ def expire_external(*, now: datetime, limit: int = 500) -> int:
                 # Every end is written by `write_time`, so text sorts as time does.
                 evidence__ends_at__lte=write_time(now),
             )
+            .filter(_had_time_to_repeat(back_at, now))
             .select_related("site", "node")
             .order_by("site_id", "pk")[:limit]
         )
@@ -102,6 +115,15 @@ def expire_external(*, now: datetime, limit: int = 500) -> int:
                 source=Finding.Source.ALERTMANAGER,
             )
     return len(overdue)
+
+
+def _had_time_to_repeat(back_at: datetime | None, now: datetime) -> Q:
+    """Return what holds for alerts whose sender could reach us for the time it gave itself."""
+    if back_at is None or now - back_at >= REPEATED_WHEN_BACK:
+        return Q()
+    ends_at = Cast(KeyTextTransform("ends_at", "evidence"), DateTimeField())
+    given = ExpressionWrapper(ends_at - F("updated_at"), output_field=DurationField())
+    return Q(LessThanOrEqual(given, now - back_at))
 
 
 def _place(

@@ -13,6 +13,7 @@ from fleet.models import Site
 from runbooks.alertmanager.selectors import silence_with
 from runbooks.alertmanager.wire import SaidSilence, write_time
 from runbooks.models import Silence
+from runbooks.refused import Refused
 from runbooks.suppression.matchers import read_matchers
 from runbooks.suppression.silences import (
     change_silence,
@@ -25,12 +26,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-class SilenceRefused(Exception):
+class SilenceRefused(Refused):
     """A silence that a program may not make, change or end; `code` says why to machines."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        self.code = code
-        super().__init__(sentence)
 
 
 @transaction.atomic

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runbooks.refused import Refused
+
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 #: PostgreSQL keeps no NUL, and half a surrogate pair is no character.
 _UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
@@ -20,12 +22,8 @@ _FNV_PRIME = 1099511628211
 _SEPARATOR = b"\xff"
 
 
-class WireError(Exception):
+class WireError(Refused):
     """Something that cannot be read; `code` is for machines, the text for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        self.code = code
-        super().__init__(sentence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -127,6 +127,21 @@ def entry_of(
         owner=actor.owner,
         sentence=clip(sentence, LONGEST_SENTENCE),
         client_action_id=actor.client_action_id,
+    )
+
+
+def write_actions(
+    *,
+    alerts: Iterable[Alert],
+    kind: AlertEvent.Kind,
+    sentence: str,
+    now: datetime,
+    actor: Actor,
+) -> None:
+    """Add the same entry of an action to each of many timelines, in one statement."""
+    AlertEvent.objects.bulk_create(
+        entry_of(alert=alert, kind=kind, sentence=sentence, now=now, actor=actor)
+        for alert in alerts
     )
 
 

@@ -19,9 +19,9 @@ from runbooks.alerts.actions import (
     Kind,
     acknowledgement_end,
     check_action_id,
-    entry_of,
     is_held_by,
     readable_reason,
+    write_actions,
 )
 from runbooks.alerts.errors import (
     AlertClosed,
@@ -32,6 +32,7 @@ from runbooks.alerts.errors import (
     StepsUndone,
     TooManyAlerts,
 )
+from runbooks.alerts.lifecycle import end_all
 from runbooks.alerts.unfinished import steps_left
 from runbooks.escalation.services import stop_escalations
 from runbooks.models import Alert, AlertEvent, Page
@@ -94,14 +95,14 @@ def acknowledge_alerts(
     waiting = [alert for alert in alerts if alert.response == Response.UNACKNOWLEDGED]
     _take(waiting, by, now)
     stop_escalations(alert_ids=_ids(waiting))
-    _write(
-        waiting, Kind.ACKNOWLEDGED, f"{actor.name} took it{actor.way}. Paging stopped.", actor, now
-    )
+    sentence = f"{actor.name} took it{actor.way}. Paging stopped."
+    write_actions(alerts=waiting, kind=Kind.ACKNOWLEDGED, sentence=sentence, now=now, actor=actor)
     kept = _ids(alert for alert in waiting if not _is_over(alert))
     queue_notices_of(alert_ids=kept, purpose=Page.Purpose.ACKNOWLEDGED, now=now)
     # The action's id belongs to the acknowledgement's entry.
     over = [alert for alert in waiting if _is_over(alert)]
-    _close(over, "The condition had cleared.", Actor(user=by, channel=channel), now)
+    closer = Actor(user=by, channel=channel)
+    end_all(alerts=over, reason="The condition had cleared.", now=now, actor=closer)
     logger.info("alerts.acknowledged", extra={"count": len(waiting), "user_id": by.pk})
     return outcome
 
@@ -137,8 +138,7 @@ def close_alerts(
 
     seen = _Seen(seen_revisions, matters=CHANGES_BEFORE_THE_END)
     alerts, outcome = _choose(alert_ids, by, actor, refusal_of, seen)
-    stop_escalations(alert_ids=_ids(alerts))
-    _close(alerts, reason, actor, now)
+    end_all(alerts=alerts, reason=reason, now=now, actor=actor)
     logger.info("alerts.closed", extra={"count": len(alerts), "user_id": by.pk})
     return outcome
 
@@ -206,28 +206,6 @@ def _repeated(alerts: Sequence[Alert], actor: Actor) -> set[int]:
         return set()
     entries = AlertEvent.objects.filter(alert__in=alerts, client_action_id=actor.client_action_id)
     return set(entries.values_list("alert_id", flat=True))
-
-
-def _close(alerts: Sequence[Alert], reason: str, actor: Actor, now: datetime) -> None:
-    Alert.objects.filter(pk__in=_ids(alerts)).exclude(response=Response.CLOSED).update(
-        response=Response.CLOSED,
-        closed_at=now,
-        closed_by=actor.user,
-        close_reason=reason,
-        revision=F("revision") + 1,
-    )
-    queue_notices_of(alert_ids=_ids(alerts), purpose=Page.Purpose.RESOLVED, now=now)
-    sentence = f"Closed: {reason}" if reason else "Closed."
-    _write(alerts, Kind.CLOSED, sentence, actor, now)
-
-
-def _write(
-    alerts: Sequence[Alert], kind: AlertEvent.Kind, sentence: str, actor: Actor, now: datetime
-) -> None:
-    AlertEvent.objects.bulk_create(
-        entry_of(alert=alert, kind=kind, sentence=sentence, now=now, actor=actor)
-        for alert in alerts
-    )
 
 
 def _ends(alerts: Sequence[Alert], now: datetime) -> Case:

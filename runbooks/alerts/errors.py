@@ -9,16 +9,16 @@ from django.contrib.auth.models import User
 from fleet.models import Owner
 from fleet.names import name_of
 from runbooks.models import Alert
+from runbooks.refused import Refused
 
 
-class AlertError(Exception):
-    """An action on an alert that is refused."""
+class AlertError(Refused):
+    """An action on an alert that is refused; each kind has its own code."""
 
     code = "alert_refused"
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+        super().__init__(self.code, sentence)
 
 
 class AlertNotWaiting(AlertError):
@@ -134,6 +134,20 @@ class EscalationMovedOn(AlertError):
         super().__init__(
             f"A-{alert.pk} has gone on to another step since you looked. Nothing was done; reload "
             "to see who is paged now."
+        )
+
+
+class NobodyCanBePaged(AlertError):
+    """No step of the alert's policy reaches anybody at this moment."""
+
+    code = "nobody_reachable"
+
+    def __init__(self, alert: Alert, policy: str) -> None:
+        owner = alert.site.owner
+        number = f" ({owner.phone})" if owner and owner.phone else ""
+        whom = f"{owner.name}{number}, who answers for {alert.site}" if owner else "somebody"
+        super().__init__(
+            f"Nobody can be paged now by {policy}; call {whom}. Nothing was done with A-{alert.pk}."
         )
 
 

@@ -29,10 +29,11 @@ from runbooks.alerts.errors import (
     AlertNotTaken,
     CannotRespond,
     EscalationMovedOn,
+    NobodyCanBePaged,
     NobodyToPage,
     holder_of,
 )
-from runbooks.escalation.services import force_escalation, page_directly
+from runbooks.escalation.services import NobodyReached, force_escalation, page_directly
 from runbooks.models import Alert
 
 logger = logging.getLogger(__name__)
@@ -53,10 +54,11 @@ def escalate_alert(
     client_action_id: str | None = None,
     seen_revision: int | None = None,
 ) -> None:
-    """T10: carry out the next step now; whoever had acknowledged the alert has it no longer.
+    """T10: page by the next step now; whoever had acknowledged the alert has it no longer.
 
     `seen_sequence` is the escalation's `sequence` that the person saw. Raises EscalationMovedOn
-    when another step was carried out since, AlertCleared, AlertHeldBack, AlertMoved, AlertClosed.
+    when another step was carried out since, NobodyCanBePaged when none reaches anybody now,
+    AlertCleared, AlertHeldBack, AlertMoved, AlertClosed.
     """
     actor = Actor(by, owner, channel, client_action_id)
     current = locked(alert, actor)
@@ -69,7 +71,11 @@ def escalate_alert(
     if current.response == Alert.Response.ACKNOWLEDGED:
         sentence += f" {holder_of(current)} has it no longer."
     write_action(alert=current, kind=Kind.ESCALATED, sentence=sentence, now=now, actor=actor)
-    if not force_escalation(alert=current, seen_sequence=seen_sequence, now=now):
+    try:
+        is_taken = force_escalation(alert=current, seen_sequence=seen_sequence, now=now)
+    except NobodyReached as nobody:
+        raise NobodyCanBePaged(current, str(nobody)) from nobody
+    if not is_taken:
         raise EscalationMovedOn(current)
     logger.info("alert.escalated", extra={"alert_id": alert.pk, "user_id": by.pk if by else None})
 

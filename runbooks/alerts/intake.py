@@ -8,11 +8,12 @@ from datetime import datetime
 from functools import partial
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from fleet.models import Site
 from fleet.services.engine import EngineMismatch, Module, engine_transaction
 from runbooks.alerts import lifecycle
+from runbooks.alerts.clears import take_in_clears
 from runbooks.alerts.lots import Lot, lot_of, lot_of_finding
 from runbooks.alerts.newcomers import owed_findings, take_in_newcomers
 from runbooks.alerts.news import is_news, is_old_news, may_page
@@ -20,6 +21,7 @@ from runbooks.alerts.storms import STORM_ALERTS, has_open_storm, take_in_togethe
 from runbooks.models import Alert
 from runbooks.paging.worklist import work_through
 from runbooks.suppression.cycle import suppress_at_birth
+from runbooks.suppression.inhibition import EXPLAINS_OTHERS, KINDS_THAT_EXPLAIN
 from telemetry.models import Finding
 
 __all__ = ["follow_findings", "is_old_news", "take_in_findings"]
@@ -32,25 +34,43 @@ AT_ONCE = 1_000
 MOST_TOGETHER = 5
 
 
-def take_in_findings(*, now: datetime, limit: int = 500) -> int:
-    """Take in the findings that the alerts have not heard of, oldest first; return how many.
+def take_in_findings(*, now: datetime, limit: int = 500, alone: int = 500) -> int:
+    """Take in the findings that the alerts have not heard of; return how many.
 
-    Safe beside other workers and after a crash: a finding is taken in with its alert, its
-    escalation and its timeline entry, or not at all. `limit` is for those taken in one by one;
-    those of storms go together, thousands a call.
+    What others follow from comes first, so that they are held back as they open; then what is
+    plainly new, so that it waits for nothing else, then what is plainly over; of each the oldest
+    first. Safe beside other workers and after a crash: a finding is taken in with its alert, its
+    escalation and its timeline entry, or not at all. At most `limit` new ones, as many that are
+    over, and of those that are taken in one by one at most `alone` that others follow from and
+    `alone` others; those of storms go together, thousands a call.
     """
-    done = _take_in_storms(now)
     owed = owed_findings().select_related("site", "node").order_by("pk")
-    return done + work_through(
-        # The site is locked too: one worker at a time per site, so that the findings of one key
-        # are taken in in their order and two of them never open two alerts.
-        owed.select_for_update(skip_locked=True, no_key=True, of=("self", "site")),
-        partial(_take_in, now=now),
-        module=Module.INTAKE,
-        limit=limit,
-        event="intake.failed",
-        together=partial(take_in_newcomers, now=now),
-    )
+    # The site is locked too: one worker at a time per site, so that the findings of one key are
+    # taken in in their order and two of them never open two alerts.
+    owed = owed.select_for_update(skip_locked=True, no_key=True, of=("self", "site"))
+    is_new, is_over = Q(taken_in_revision=0), Q(cleared_at__isnull=False)
+    work = partial(work_through, module=Module.INTAKE, event="intake.failed")
+    take_in = partial(_take_in, now=now)
+    newcomers = partial(take_in_newcomers, now=now)
+    clears = partial(take_in_clears, now=now)
+
+    lots = _owed_lots()
+    done = 0
+    if any(lot.kind in KINDS_THAT_EXPLAIN for _, lot in lots):
+        explaining = owed.filter(EXPLAINS_OTHERS & ~is_over)
+        done += work(_again(explaining), take_in, limit=alone)
+        done += work(explaining.filter(is_new), None, limit=limit, together=newcomers)
+    done += _take_in_storms(lots, now)
+    done += work(owed.filter(is_new & ~is_over), None, limit=limit, together=newcomers)
+    done += work(owed.filter(is_over & ~is_new), None, limit=limit, together=clears)
+    return done + work(owed, take_in, limit=alone, together=newcomers)
+
+
+def _again(explaining: QuerySet[Finding]) -> QuerySet[Finding]:
+    """Return those that an alert has spoken of; a site that others hang on before these."""
+    known = Alert.objects.filter(site=OuterRef("site"), dedup_key=OuterRef("fingerprint"))
+    hubs_first = F("site__parent").asc(nulls_first=True)
+    return explaining.filter(Exists(known)).order_by(hubs_first, "pk")
 
 
 def follow_findings(*, now: datetime) -> int:
@@ -82,13 +102,18 @@ def _follow(alerts: QuerySet[Alert], finding: QuerySet[Finding], now: datetime) 
     )
 
 
-def _take_in_storms(now: datetime) -> int:
-    """Take in what belongs to storms, many at a time; return how many."""
+def _owed_lots() -> Counter[tuple[int, Lot]]:
+    """Count the findings that are owed, by site and lot."""
     alertname = "evidence__labels__alertname"
     rows = owed_findings().order_by().values_list("site_id", "kind", alertname)
     counts: Counter[tuple[int, Lot]] = Counter()
     for site_id, kind, name, count in rows.annotate(count=Count("pk")):
         counts[site_id, lot_of(kind=kind, alertname=name)] += count
+    return counts
+
+
+def _take_in_storms(counts: Counter[tuple[int, Lot]], now: datetime) -> int:
+    """Take in what belongs to storms, many at a time; return how many."""
     raging = has_open_storm(site_ids=list({site_id for site_id, _ in counts}))
     done = 0
     for (site_id, lot), count in sorted(counts.items()):

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import Case, DateTimeField, F, Value, When
 
-from runbooks.alerts.actions import ENGINE, NOBODY, Actor, write_action
+from runbooks.alerts.actions import ENGINE, NOBODY, Actor, write_actions
 from runbooks.alerts.errors import holder_of
 from runbooks.alerts.firings import note_firing
 from runbooks.escalation.policies import policy_version_for
@@ -21,9 +21,9 @@ from runbooks.escalation.services import (
     begin_escalations,
     go_on_with_escalation,
     hurry_escalation,
-    pause_escalation,
+    pause_escalations,
     resume_escalation,
-    stop_escalation,
+    stop_escalations,
 )
 from runbooks.library.match import match_runbook
 from runbooks.models import (
@@ -34,7 +34,8 @@ from runbooks.models import (
     Page,
     RunbookVersion,
 )
-from runbooks.paging.notices import queue_notices
+from runbooks.paging.notices import queue_notices, queue_notices_of
+from runbooks.paging.outbox import hasten_pages
 from runbooks.paging.timeline import clip, write_entries, write_entry
 from telemetry.models import Finding
 
@@ -160,6 +161,7 @@ def worsen(*, alert: Alert, finding: Finding, now: datetime) -> None:
         resume_escalation(alert=alert, now=now)
     elif alert.response == Response.UNACKNOWLEDGED:
         hurry_escalation(alert=alert, now=now)
+    hasten_pages(alert=alert, now=now)
     write_entry(alert=alert, kind=Kind.SEVERITY_ROSE, sentence=sentence, now=now)
 
 
@@ -173,24 +175,45 @@ def change(*, alert: Alert, finding: Finding, now: datetime) -> None:
 
 
 def clear_alert(*, alert: Alert, finding: Finding, now: datetime) -> None:
-    """T4 and T5: the condition is over.
+    """T4 and T5: the condition is over; see `clear_alerts`."""
+    clear_alerts([(alert, finding)], now=now)
+
+
+def clear_alerts(clears: Sequence[tuple[Alert, Finding]], *, now: datetime) -> None:
+    """T4 and T5 for many alerts, each with the finding that is over, in a few statements.
 
     What somebody has taken, and what is low, closes. Urgent and high alerts that nobody has taken
     stop paging and stay until a person has seen them. What is flapping stays, whoever has it,
     until it has settled.
     """
-    firing = Alert.objects.filter(pk=alert.pk, condition=Condition.FIRING)
-    cleared = firing.exclude(response=Response.CLOSED).update(
-        condition=Condition.CLEARED, cleared_at=finding.cleared_at, revision=_ONE_MORE
-    )
-    if not cleared:
+    firing = Alert.objects.filter(
+        pk__in=[alert.pk for alert, _ in clears], condition=Condition.FIRING
+    ).exclude(response=Response.CLOSED)
+    ids = set(firing.values_list("pk", flat=True))
+    if not ids:
         return
-    write_entry(alert=alert, kind=Kind.CLEARED, sentence=f"Cleared: {finding.summary}", now=now)
+    cleared = [(alert, finding) for alert, finding in clears if alert.pk in ids]
+    moments = [When(pk=alert.pk, then=Value(finding.cleared_at)) for alert, finding in cleared]
+    firing.update(
+        condition=Condition.CLEARED,
+        cleared_at=Case(*moments, output_field=DateTimeField()),
+        revision=_ONE_MORE,
+    )
+    write_entries([_cleared(alert, finding, now) for alert, finding in cleared])
+    over = [alert for alert, _ in cleared if _closes_by_itself(alert)]
+    end_all(alerts=over, reason="The condition cleared.", now=now)
+    waiting = {alert.pk for alert, _ in cleared if alert.response != Response.ACKNOWLEDGED}
+    pause_escalations(alert_ids=waiting - {alert.pk for alert in over}, now=now)
+
+
+def _cleared(alert: Alert, finding: Finding, now: datetime) -> AlertEvent:
+    sentence = f"Cleared: {finding.summary}"
+    return AlertEvent(alert=alert, kind=Kind.CLEARED, at=now, sentence=sentence)
+
+
+def _closes_by_itself(alert: Alert) -> bool:
     is_taken = alert.response == Response.ACKNOWLEDGED
-    if (is_taken or alert.severity == Finding.Severity.LOW) and not alert.is_flapping:
-        end(alert=alert, reason="The condition cleared.", now=now)
-    elif not is_taken:
-        pause_escalation(alert=alert, now=now)
+    return (is_taken or alert.severity == Finding.Severity.LOW) and not alert.is_flapping
 
 
 def after_acknowledgement(*, alert: Alert, actor: Actor, now: datetime) -> None:
@@ -209,8 +232,18 @@ def after_acknowledgement(*, alert: Alert, actor: Actor, now: datetime) -> None:
 
 def end(*, alert: Alert, reason: str, now: datetime, actor: Actor = ENGINE) -> bool:
     """T8: close for good, by a person or by itself; False when it was closed before."""
-    still_open = Alert.objects.filter(pk=alert.pk).exclude(response=Response.CLOSED)
-    ended = still_open.update(
+    return bool(end_all(alerts=[alert], reason=reason, now=now, actor=actor))
+
+
+def end_all(*, alerts: Sequence[Alert], reason: str, now: datetime, actor: Actor = ENGINE) -> int:
+    """T8 for many alerts, in a few statements; return how many were open until now."""
+    still_open = Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).exclude(
+        response=Response.CLOSED
+    )
+    ids = set(still_open.values_list("pk", flat=True)) if alerts else set()
+    if not ids:
+        return 0
+    still_open.update(
         response=Response.CLOSED,
         closed_at=now,
         closed_by=actor.user,
@@ -218,14 +251,14 @@ def end(*, alert: Alert, reason: str, now: datetime, actor: Actor = ENGINE) -> b
         close_reason=clip(reason, 300),
         revision=_ONE_MORE,
     )
-    if not ended:
-        return False
-    stop_escalation(alert=alert, now=now)
-    queue_notices(alert=alert, purpose=Page.Purpose.RESOLVED, now=now)
-    logger.info("alert.closed", extra={"alert_id": alert.pk})
+    stop_escalations(alert_ids=ids)
+    queue_notices_of(alert_ids=ids, purpose=Page.Purpose.RESOLVED, now=now)
     sentence = f"Closed: {reason}" if reason else "Closed."
-    write_action(alert=alert, kind=Kind.CLOSED, sentence=sentence, now=now, actor=actor)
-    return True
+    ended = [alert for alert in alerts if alert.pk in ids]
+    write_actions(alerts=ended, kind=Kind.CLOSED, sentence=sentence, now=now, actor=actor)
+    for alert in ended:
+        logger.info("alert.closed", extra={"alert_id": alert.pk})
+    return len(ended)
 
 
 def word_for(severity: int) -> str:

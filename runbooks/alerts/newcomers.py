@@ -15,9 +15,9 @@ from django.db.models import Count, F, Q, QuerySet
 from runbooks.alerts.lifecycle import Opening, open_alerts
 from runbooks.alerts.lots import lot_of_finding
 from runbooks.alerts.news import may_page
-from runbooks.alerts.storms import STORM_ALERTS, STORM_SPAN
+from runbooks.alerts.storms import STORM_ALERTS, opened_lately
 from runbooks.escalation.policies import policy_versions_for
-from runbooks.library.match import NoRunbook, is_any_narrowed, match_runbook, names_in
+from runbooks.library.match import NoRunbook, best_of, editions_to_match
 from runbooks.models import Alert, RunbookVersion
 from runbooks.suppression.cycle import suppress_at_birth
 from telemetry.models import Finding
@@ -79,9 +79,7 @@ def _spoken_of(findings: Sequence[Finding], site_ids: set[int]) -> set[tuple[int
 
 def _lately(site_ids: set[int], now: datetime) -> Counter[tuple[int, str]]:
     """Count the alerts that opened within the span of a storm, by site and kind."""
-    lately = Alert.objects.filter(
-        site__in=site_ids, is_storm=False, opened_at__gt=now - STORM_SPAN
-    ).order_by()
+    lately = Alert.objects.filter(opened_lately(now), site__in=site_ids).order_by()
     rows = lately.values_list("site_id", "kind").annotate(count=Count("pk"))
     return Counter({(site_id, kind): count for site_id, kind, count in rows})
 
@@ -89,24 +87,23 @@ def _lately(site_ids: set[int], now: datetime) -> Counter[tuple[int, str]]:
 def _openings(findings: Sequence[Finding]) -> list[Opening]:
     """Pin a runbook and a policy to each; what has none is left out, to be told of by itself."""
     policies = policy_versions_for({finding.site_id for finding in findings})
-    where_matters = is_any_narrowed()
-    runbooks: dict[tuple[object, ...], RunbookVersion | None] = {}
+    editions = editions_to_match()
     openings = []
     for finding in findings:
-        where = (finding.site_id, finding.node_id) if where_matters else ()
-        asked = (finding.kind, names_in(finding.evidence), where)
-        if asked not in runbooks:
-            runbooks[asked] = _runbook_for(finding)
-        runbook, policy = runbooks[asked], policies.get(finding.site_id)
+        runbook, policy = _runbook_for(finding, editions), policies.get(finding.site_id)
         if runbook is not None and policy is not None:
             openings.append(Opening(finding, runbook, policy))
     return openings
 
 
-def _runbook_for(finding: Finding) -> RunbookVersion | None:
+def _runbook_for(finding: Finding, editions: Sequence[RunbookVersion]) -> RunbookVersion | None:
     try:
-        return match_runbook(
-            kind=finding.kind, site=finding.site, node=finding.node, evidence=finding.evidence
+        return best_of(
+            editions,
+            kind=finding.kind,
+            site=finding.site,
+            node=finding.node,
+            evidence=finding.evidence,
         )
     except NoRunbook:
         return None

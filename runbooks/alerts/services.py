@@ -107,7 +107,7 @@ def _take(alert: Alert, actor: Actor, now: datetime) -> None:
         acknowledgement_ends_at=acknowledgement_end(alert.policy_version, now),
         revision=F("revision") + 1,
     )
-    stop_escalation(alert=alert, now=now)
+    stop_escalation(alert=alert)
     user_id = actor.user.pk if actor.user else None
     logger.info(
         "alert.acknowledged",

@@ -22,6 +22,7 @@ from runbooks.escalation.policies import policy_version_for
 from runbooks.escalation.services import begin_escalations, resume_escalation
 from runbooks.library.match import match_runbook
 from runbooks.models import Alert, AlertEvent, StormMember
+from runbooks.paging.clock import CLOCKS_APART
 from runbooks.paging.timeline import clip, write_entry
 from runbooks.suppression.cycle import suppress_at_birth
 from telemetry.models import Finding
@@ -78,6 +79,15 @@ def has_open_storm(*, site_ids: Sequence[int]) -> set[tuple[int, str]]:
     return set(storms.exclude(response=Response.CLOSED).values_list("site_id", "dedup_key"))
 
 
+def opened_lately(now: datetime) -> Q:
+    """Return what the alerts have in common that count towards a storm at `now`.
+
+    One of the time to come opened before the clock was set back: it tells nothing of this minute.
+    """
+    within = Q(opened_at__gt=now - STORM_SPAN, opened_at__lte=now + CLOCKS_APART)
+    return within & Q(is_storm=False)
+
+
 def _open_storm(site: Site, lot: Lot) -> Alert | None:
     return (
         Alert.objects.select_for_update(no_key=True, of=("self",))
@@ -107,9 +117,7 @@ def _joining(site: Site, findings: Sequence[Finding]) -> list[Finding]:
 def _is_storm(site: Site, lot: Lot, storm: Alert | None, joining: int, now: datetime) -> bool:
     if storm is not None and storm.condition == Condition.FIRING and _is_raging(storm, now):
         return True
-    lately = Alert.objects.filter(
-        lot.matching(), site=site, is_storm=False, opened_at__gt=now - STORM_SPAN
-    )
+    lately = Alert.objects.filter(lot.matching(), opened_lately(now), site=site)
     # Closed alerts count: a low one may have come and gone. No more are counted than matter.
     return joining + lately[: STORM_ALERTS + 1].count() > STORM_ALERTS
 

@@ -6,14 +6,16 @@ A check takes the time before which a thing is late, and returns what is broken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Case, Exists, F, OuterRef, QuerySet, When
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, When
 
 from fleet.models import Contact, Site
 from runbooks.auditor.beats import SILENT_AFTER, SWEEP, Part, silent_parts
 from runbooks.escalation.choice import severity_name
+from runbooks.escalation.heard import pages_of_now, unheard
 from runbooks.escalation.plan import PlanError, facts_about, is_open, read_steps
+from runbooks.escalation.timers import FOR_HOURS
 from runbooks.models import (
     Alert,
     AlertEvent,
@@ -25,7 +27,7 @@ from runbooks.models import (
 )
 from runbooks.paging.people import owners_meant, reachable
 from runbooks.paging.timeline import spell_time
-from telemetry.models import Finding
+from telemetry.models import Finding, IngestDoor
 
 Code = BrokenPromise.Code
 
@@ -33,6 +35,8 @@ Code = BrokenPromise.Code
 MOST_OF_A_KIND = 100
 #: A promise is broken when it is late by this many cycles of the sweep.
 SLACK_CYCLES = 3
+#: For so long an alert may be paged for without a page that was delivered.
+UNHEARD_AFTER = timedelta(minutes=15)
 
 #: What is broken, by subject: a sentence each.
 Broken = dict[str, str]
@@ -98,9 +102,11 @@ def _leases_expired(late: datetime) -> Broken:
 
 def _pages_dead(late: datetime) -> Broken:
     """Pages that were given up while nobody has taken their alert and nobody else was reached."""
-    reached = Page.objects.filter(
+    taken = Page.objects.filter(
         alert=OuterRef("alert"), sequence__gte=OuterRef("sequence"), state=Page.State.SENT
     )
+    # What a receiver still has in a queue when it fails over has reached nobody that we know of.
+    reached = taken.exclude(receipt=Page.Receipt.QUEUED, failed_over_at__isnull=False)
     pages = Page.objects.filter(
         ~Exists(reached),
         alert__in=_unanswered(),
@@ -109,8 +115,26 @@ def _pages_dead(late: datetime) -> Broken:
     )
     return {
         f"page {page.pk}": f"The page to {page.owner.name} for A-{page.alert_id} was given up, and "
-        "nobody else was reached. Call somebody by phone, and mend their contact."
+        "nothing says that anybody else was reached. Call somebody by phone, and mend their "
+        "contact."
         for page in pages.select_related("owner").order_by("created_at")[:MOST_OF_A_KIND]
+    }
+
+
+def _alerts_unheard(late: datetime) -> Broken:
+    """Alerts that page nobody any more, or have for long, without a page that was delivered."""
+    long_ago = late - UNHEARD_AFTER
+    tried = pages_of_now().exclude(state=Page.State.CANCELLED).filter(created_at__lte=long_ago)
+    is_tried_for_long = Q(Exists(tried)) | Q(nobody_since__lte=long_ago)
+    rows = unheard().filter(
+        Q(state=Escalation.State.EXHAUSTED) | Q(is_tried_for_long, state=Escalation.State.RUNNING),
+        alert__in=_unanswered(),
+    )
+    return {
+        f"alert {row.alert_id}": f"Nobody has heard of A-{row.alert_id}: no page of it was "
+        "delivered. Call somebody by phone, and look at what became of its pages."
+        # What waits for the hours of a step pages nobody on purpose.
+        for row in rows.exclude(FOR_HOURS).order_by("alert")[:MOST_OF_A_KIND]
     }
 
 
@@ -183,6 +207,17 @@ def _sweep_silent(late: datetime) -> Broken:
     }
 
 
+def _door_silent(late: datetime) -> Broken:
+    """No web process takes in what agents and others say; one that never did is not missed."""
+    last = IngestDoor.objects.aggregate(at=Max("beat_at"))["at"]
+    if last is None or last > late - SILENT_AFTER:
+        return {}
+    return {
+        "web": f"Nobody can be heard since {spell_time(last)}: no web process takes anything in. "
+        "Nothing is called late or over meanwhile. Start it, or read its log."
+    }
+
+
 def _auditor_silent(late: datetime) -> Broken:
     return {
         beat.part: f"Nobody has audited the pager since {spell_time(beat.at)}. Start manage.py "
@@ -235,8 +270,10 @@ CHECKS: dict[BrokenPromise.Code, Callable[[datetime], Broken]] = {
     Code.SUPPRESSION_STALE: _suppressions_stale,
     Code.RUNBOOK_MISSING: _runbooks_missing,
     Code.SWEEP_SILENT: _sweep_silent,
+    Code.DOOR_SILENT: _door_silent,
     Code.AUDITOR_SILENT: _auditor_silent,
     Code.PAGE_DEAD: _pages_dead,
+    Code.ALERT_UNHEARD: _alerts_unheard,
     Code.CONTACT_GONE: _contacts_gone,
     Code.NOBODY_REACHABLE: _nobody_reachable,
 }
@@ -244,5 +281,11 @@ CHECKS: dict[BrokenPromise.Code, Callable[[datetime], Broken]] = {
 #: Broken for want of a person or a document rather than by the machinery: operators mend these,
 #: and they are no reason to take a server away from its readers.
 ABOUT_PEOPLE = frozenset(
-    {Code.NOBODY_REACHABLE, Code.PAGE_DEAD, Code.CONTACT_GONE, Code.RUNBOOK_MISSING}
+    {
+        Code.NOBODY_REACHABLE,
+        Code.PAGE_DEAD,
+        Code.ALERT_UNHEARD,
+        Code.CONTACT_GONE,
+        Code.RUNBOOK_MISSING,
+    }
 )

@@ -14,11 +14,14 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from fleet.models import Contact
+from fleet.services.engine import Module, engine_transaction
 from runbooks.models import BrokenPromise
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer, Fate, describe, fate_of
 from runbooks.paging.own import own_facts
-from runbooks.paging.payload import PageFacts, SecretError, sign_with_each
 from runbooks.paging.people import WORKING
+from runbooks.paging.promises import note_told
+from runbooks.paging.signature import SecretError, sign_with_each
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint
 from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
@@ -28,6 +31,8 @@ logger = logging.getLogger(__name__)
 BROKEN, MENDED = "promise.broken", "promise.mended"
 #: What stays broken is told again after so long.
 TOLD_AGAIN_AFTER = timedelta(hours=1)
+#: Services that hold one incident for us until they hear that nothing is broken any more.
+HOLD_INCIDENTS = (Contact.Kind.PAGERDUTY, Contact.Kind.ALERTMANAGER)
 #: One message names so many; the rest is a number.
 MOST_NAMED = 20
 
@@ -45,6 +50,15 @@ class _News:
         """The same for every try at the same news, so that a receiver knows a repetition."""
         parts = [f"{row.pk}/{row.told_at and row.told_at.timestamp()}" for row in self.promises]
         return f"msg_{hashlib.sha256(' '.join([self.kind, *parts]).encode()).hexdigest()[:32]}"
+
+    @property
+    def turn(self) -> int:
+        """How often the oldest of it was told before: each repeat begins with the next contact.
+
+        Told from the rows, so that a second try at the same news begins with the same contact.
+        """
+        told = [row.told_at - row.first_seen_at for row in self.promises if row.told_at]
+        return max((age // TOLD_AGAIN_AFTER + 1 for age in told), default=0)
 
     def body(self, at: datetime) -> bytes:
         """Return the JSON body of a try at `at`."""
@@ -88,7 +102,10 @@ def tell_of_promises(*, now: datetime) -> int:
     A promise that broke is told when a second round finds it broken still. What could not be
     delivered is tried again in the next round. Returns how many messages were delivered.
     """
-    return sum(_tell(news, now) for news in (_broken(now), _mended()) if news.promises)
+    # Not one transaction: none is open while receivers take their time.
+    with engine_transaction(module=Module.AUDIT):
+        found = [news for news in (_broken(now), _mended()) if news.promises]
+    return sum(_tell(news, now) for news in found)
 
 
 def _broken(now: datetime) -> _News:
@@ -110,12 +127,34 @@ def _mended() -> _News:
 
 
 def _tell(news: _News, now: datetime) -> bool:
-    if not any(_is_delivered(contact, news, now) for contact in _contacts()):
+    if not _is_taken(news, now):
         logger.error("promise.not_told", extra={"kind": news.kind, "count": len(news.promises)})
         return False
-    told = [row.pk for row in news.promises]
-    BrokenPromise.objects.filter(pk__in=told).update(told_at=now)
+    for code in sorted({BrokenPromise.Code(row.code) for row in news.promises}):
+        # Of one kind at a time, as everybody writes promises; a kind that is not written down
+        # because we ended in between is told once more.
+        told = [row.pk for row in news.promises if row.code == code]
+        with engine_transaction(module=Module.AUDIT):
+            note_told(code=code, ids=told, now=now)
     return True
+
+
+def _is_taken(news: _News, now: datetime) -> bool:
+    """Try the contacts in turn until one takes it; a mailbox may take it and nobody read it.
+
+    That something holds again is tried with everybody who was told that it did not, and that
+    nothing is broken any more with every contact that keeps an incident open until then.
+    """
+    contacts = _contacts()
+    if news.kind == MENDED:
+        held = HOLD_INCIDENTS if news.is_over else ()
+        told = [*contacts[: news.turn], *(c for c in contacts[news.turn :] if c.kind in held)]
+        taken = [_is_delivered(contact, news, now) for contact in told]
+        others = [contact for contact in contacts if contact not in told]
+        return any(taken) or any(_is_delivered(contact, news, now) for contact in others)
+    first = news.turn % len(contacts) if contacts else 0
+    order = [*contacts[first:], *contacts[:first]]
+    return any(_is_delivered(contact, news, now) for contact in order)
 
 
 def _contacts() -> list[Contact]:

@@ -9,7 +9,6 @@ from datetime import datetime
 from fleet.models import Site
 from runbooks.escalation.plan import Decision, Step, facts_about, held, once_around
 from runbooks.paging.people import KnownOwners, Person, owners_meant, reachable
-from runbooks.paging.timeline import spell_time
 from telemetry.models import Finding
 
 #: Who stands in for a step of which nobody can be reached, in this order.
@@ -20,9 +19,9 @@ STAND_INS = (("site_owner", "the site's owner"), ("catch_all", "the catch-all ow
 class Choice:
     """What a due escalation does: the step, the people paged, and the steps that reached nobody.
 
-    `stand_in` says who the people are when they are not the step's own. Without people the step
-    only waits: for its own delay, or, where `is_held`, until its hours begin, because no step of
-    the policy is open now.
+    `stand_in` says who the people are when they are not the step's own. Without people no step is
+    carried out: where `is_held`, one waits until its hours begin, because no step of the policy is
+    open now; else the escalation waits until anybody can be reached.
     """
 
     decision: Decision
@@ -48,7 +47,7 @@ class Choice:
             return f"Paged instead: {names}, {self.stand_in}."
         if self.people:
             return f"Step {self.step + 1} is taken at once instead."
-        return f"Nobody at all can be reached; tried again at {spell_time(self.ends_at)}."
+        return "No step that is left reaches anybody either: the first that does pages at once."
 
 
 def choose(
@@ -66,7 +65,7 @@ def choose(
     A step whose conditions do not hold is passed over. A step of which nobody can be reached
     does not burn its delay: the site's owner stands in, then the catch-all owner; without them
     the following steps are tried at once, each at most once; only when nobody at all can be
-    reached does the step wait.
+    reached does the escalation wait, at the step where it is.
     """
     facts = facts_about(steps, severity=severity_name(severity), time_zone=site.time_zone)
     place = {"step_index": step_index, "rounds_left": rounds_left}

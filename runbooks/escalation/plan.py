@@ -25,7 +25,6 @@ __all__ = [
     "Step",
     "advance",
     "facts_about",
-    "forecast",
     "held",
     "is_open",
     "once_around",
@@ -177,27 +176,6 @@ def held(
         and (opens_at := opening_of(steps[step], facts=facts, now=now)) is not None
     ]
     return min(found, key=lambda decision: decision.next_due_at or now, default=None)
-
-
-def forecast(
-    steps: Sequence[Step],
-    *,
-    step_index: int,
-    rounds_left: int,
-    next_due_at: datetime,
-    facts: Facts = ANYTHING,
-) -> Iterator[tuple[int, datetime]]:
-    """Yield `(step index, time)` of every step still to come if nobody ever answers."""
-    due: datetime | None = next_due_at
-    while due is not None:
-        place = {"step_index": step_index, "rounds_left": rounds_left}
-        move = next(once_around(steps, **place, now=due, facts=facts), None)
-        if move is not None and move.step is not None:
-            yield move.step, due
-        move = move or held(steps, **place, now=due, facts=facts)
-        if move is None:
-            return
-        step_index, rounds_left, due = move.next_step, move.rounds_left, move.next_due_at
 
 
 def _fits(step: Step, facts: Facts) -> bool:

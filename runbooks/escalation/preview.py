@@ -10,6 +10,7 @@ from fleet.models import Site
 from runbooks.escalation.choice import Choice, choose, severity_name
 from runbooks.escalation.plan import Facts, Step, facts_about, is_open, read_steps, walk
 from runbooks.models import Alert, Escalation, EscalationPolicyVersion
+from runbooks.paging.people import known_owners
 
 #: So many moves are shown; a policy repeated twenty times says the same again.
 MOST_MOVES = 40
@@ -91,6 +92,7 @@ def _follow(
     plan: _Plan, *, step_index: int, rounds_left: int, due: datetime
 ) -> Iterator[PreviewStep]:
     """Yield each move, and before it the steps that it passes over."""
+    known = known_owners([plan.site])
     for _ in range(MOST_MOVES):
         choice = choose(
             plan.steps,
@@ -99,9 +101,10 @@ def _follow(
             site=plan.site,
             now=due,
             severity=plan.severity,
+            known=known,
         )
         yield from _move(plan, choice, step_index, rounds_left, due)
-        if choice is None:
+        if choice is None or not (choice.people or choice.is_held):
             return
         step_index, rounds_left = choice.decision.next_step, choice.decision.rounds_left
         due = choice.ends_at

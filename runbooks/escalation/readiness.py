@@ -14,6 +14,8 @@ from runbooks.escalation.plan import Facts, facts_about, is_open, opening_of
 from runbooks.escalation.steps import SEVERITIES, Step, split_word
 from runbooks.models import Schedule
 from runbooks.oncall.selectors import ShownTurn, gaps_between
+from runbooks.paging.failing import Failure, failing_contacts
+from runbooks.paging.trials import is_not_shown_yet
 
 #: How far ahead gaps are looked for.
 AHEAD = timedelta(days=14)
@@ -42,7 +44,7 @@ def lacks(*, now: datetime) -> list[Lack]:
 
     Codes: `no_catch_all`, `no_policy`, `bad_policy`, `nobody_reachable`, `only_one_person`,
     `step_reaches_nobody`, `urgent_held`, `schedule_gap`, `owner_unreachable`, `contact_gone`,
-    `contact_failed`, `contact_untested`.
+    `contact_failing`, `contact_failed`, `contact_untested`.
     """
     network = load_network(now=now, until=now + AHEAD)
     return [
@@ -52,7 +54,7 @@ def lacks(*, now: datetime) -> list[Lack]:
         *_urgent_held(network, now),
         *_gaps(network, now),
         *_owners(network),
-        *_contacts(),
+        *_contacts(now),
     ]
 
 
@@ -224,14 +226,20 @@ def _owners(network: Network) -> Iterator[Lack]:
         )
 
 
-def _contacts() -> Iterator[Lack]:
-    kinds: dict[str, list[Lack]] = {"gone": [], "failed": [], "untested": []}
+def _contacts(now: datetime) -> Iterator[Lack]:
+    kinds: dict[str, list[Lack]] = {"gone": [], "failing": [], "failed": [], "untested": []}
+    failing = failing_contacts(now=now)
     rows = Contact.objects.filter(is_enabled=True).select_related("owner")
     for contact in rows.order_by("owner__name", "position", "pk"):
+        if contact.pk in failing:
+            kinds["failing"].append(_failing(contact, failing[contact.pk]))
+            continue
         if contact.disabled_reason:
             kind, why = "gone", f"was switched off: {contact.disabled_reason.rstrip('.')}"
         elif contact.tested_at is not None:
             continue
+        elif is_not_shown_yet(contact):
+            kind, why = "untested", "has not shown its test page yet"
         elif contact.last_test_at is not None:
             kind, why = "failed", f"failed its test: {contact.last_test_outcome.rstrip('.')}"
         else:
@@ -246,6 +254,17 @@ def _contacts() -> Iterator[Lack]:
         )
     for found in kinds.values():
         yield from found
+
+
+def _failing(contact: Contact, failure: Failure) -> Lack:
+    said = f": {failure.outcome.rstrip('.')}" if failure.outcome else ""
+    return Lack(
+        "contact_failing",
+        str(contact),
+        f"{contact} failed at a real page on {failure.at:%-d %b at %H:%M} UTC and took none "
+        f"since{said}. Mend it, then send it a test page.",
+        owner_id=contact.owner_id,
+    )
 
 
 def _listed(things: Iterable[object]) -> str:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from runbooks.escalation.running import advance_due_escalations, force_escalation, page_directly
+from runbooks.escalation.running import (
+    NobodyReached,
+    advance_due_escalations,
+    force_escalation,
+    page_directly,
+)
 from runbooks.escalation.timers import (
     begin_escalations,
     go_on_with_escalation,
     hurry_escalation,
     lift_suspension,
     lift_suspensions,
-    pause_escalation,
+    pause_escalations,
     resume_escalation,
     stop_escalation,
     stop_escalations,
     suspend_escalation,
     suspend_escalations,
 )
-from runbooks.escalation.upcoming import UpcomingStep, next_move, upcoming_steps
+from runbooks.escalation.upcoming import UpcomingStep, next_move, next_moves, upcoming_steps
 
 __all__ = [
+    "NobodyReached",
     "UpcomingStep",
     "advance_due_escalations",
     "begin_escalations",
@@ -28,8 +34,9 @@ __all__ = [
     "lift_suspension",
     "lift_suspensions",
     "next_move",
+    "next_moves",
     "page_directly",
-    "pause_escalation",
+    "pause_escalations",
     "resume_escalation",
     "stop_escalation",
     "stop_escalations",

@@ -10,18 +10,11 @@ from django.db import IntegrityError, transaction
 from fleet.live import LiveEvent, publish_on_commit
 from fleet.models import AuditEntry, Site
 from runbooks.models import EscalationPolicy, SiteEscalation
+from runbooks.refused import Refused
 
 
-class ChoiceError(Exception):
+class ChoiceError(Refused):
     """A site cannot follow that policy: a `code` for machines, a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 @transaction.atomic

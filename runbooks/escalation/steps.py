@@ -13,6 +13,8 @@ from datetime import time, timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
+from runbooks.refused import Refused
+
 LEAST_DELAY_SECONDS = 5
 MOST_DELAY_SECONDS = 86_400
 MOST_STEPS = 10
@@ -31,16 +33,8 @@ _NEEDED = {"notify", "delay_seconds"}
 _OPTIONAL = {"severities", "hours"}
 
 
-class PlanError(ValueError):
+class PlanError(Refused, ValueError):
     """Steps that cannot be followed: a `code` for machines, a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ State = Escalation.State
 
 NO_GRACE = timedelta(0)
 #: Waits for the hours of a step to begin, rather than for an answer to the one before.
-_FOR_HOURS = Q(hours_begin_at__isnull=False, hours_begin_at=F("next_due_at"))
+FOR_HOURS = Q(hours_begin_at__isnull=False, hours_begin_at=F("next_due_at"))
 
 
 def begin_escalations(*, alerts: Sequence[Alert], now: datetime) -> None:
@@ -51,26 +51,29 @@ def begin_escalations(*, alerts: Sequence[Alert], now: datetime) -> None:
     )
 
 
-def stop_escalation(*, alert: Alert, now: datetime) -> None:
-    """End the timers and cancel every page that is not out yet."""
-    _stop([alert.pk])
-    cancel_pages(alert=alert, now=now)
+def stop_escalation(*, alert: Alert) -> None:
+    """End the timer and cancel every page that is not out yet."""
+    stop_escalations(alert_ids=[alert.pk])
 
 
 def stop_escalations(*, alert_ids: Collection[int]) -> None:
     """Do what `stop_escalation` does for many alerts in a few statements."""
-    _stop(alert_ids)
-    _cancel_pages_that_ask(alert_ids)
+    Escalation.objects.filter(alert__in=alert_ids).update(
+        state=State.STOPPED, next_due_at=None, remaining_seconds=None
+    )
+    cancel_pages(alert_ids=alert_ids)
 
 
-def pause_escalation(*, alert: Alert, now: datetime) -> None:
-    """Stop paging, but keep the time at which the next step was due."""
-    rows = Escalation.objects.filter(alert=alert)
+def pause_escalations(*, alert_ids: Collection[int], now: datetime) -> None:
+    """Stop paging for these alerts, but keep the times at which their next steps were due."""
+    if not alert_ids:
+        return
+    rows = Escalation.objects.filter(alert__in=alert_ids)
     rows.filter(state=State.RUNNING).update(state=State.STOPPED)
     rows.filter(state=State.SUSPENDED).update(
         state=State.STOPPED, next_due_at=_after_what_is_left(now), remaining_seconds=None
     )
-    cancel_pages(alert=alert, now=now)
+    cancel_pages(alert_ids=alert_ids)
 
 
 def resume_escalation(*, alert: Alert, now: datetime, grace: timedelta = NO_GRACE) -> None:
@@ -88,8 +91,10 @@ def resume_escalation(*, alert: Alert, now: datetime, grace: timedelta = NO_GRAC
             state=State.RUNNING,
             step_index=0,
             rounds_left=alert.policy_version.repeat,
+            start_sequence=F("sequence"),
             next_due_at=now + grace,
             remaining_seconds=None,
+            nobody_since=None,
         )
     _hold_if_suppressed(alert, now)
     enqueue_on_commit(Job.ESCALATE_DUE)
@@ -155,7 +160,7 @@ def suspend_escalations(*, alert_ids: Collection[int], now: datetime) -> int:
         Escalation.objects.filter(pk__in=ids).update(
             step_index=step_index, rounds_left=rounds_left, remaining_seconds=0
         )
-    _cancel_pages_that_ask(alert_ids)
+    cancel_pages(alert_ids=alert_ids)
     return count
 
 
@@ -192,12 +197,6 @@ def step_before(
     return 0, repeat
 
 
-def _stop(alert_ids: Collection[int]) -> None:
-    Escalation.objects.filter(alert__in=alert_ids).update(
-        state=State.STOPPED, next_due_at=None, remaining_seconds=None
-    )
-
-
 def _reached() -> QuerySet[Page]:
     """Return the pages of the step under way that got through; for a query over escalations."""
     return Page.objects.filter(
@@ -213,7 +212,7 @@ def _steps_that_reached_nobody(alert_ids: Collection[int]) -> list[tuple[int, in
     rows = (
         Escalation.objects.select_for_update(no_key=True, of=("self",))
         .filter(~Exists(_reached()), alert__in=alert_ids, state=State.RUNNING)
-        .exclude(_FOR_HOURS)
+        .exclude(FOR_HOURS)
         .order_by("pk")
         .values_list("pk", "step_index", "rounds_left", "policy_version_id")
     )
@@ -237,20 +236,6 @@ def _hold_if_suppressed(alert: Alert, now: datetime) -> None:
         suspend_escalations(alert_ids=[alert.pk], now=now)
 
 
-def _cancel_pages_that_ask(alert_ids: Collection[int]) -> None:
-    """Cancel what would ask somebody to act; what tells them that they need not still goes out."""
-    waiting = Page.objects.filter(
-        alert__in=alert_ids,
-        purpose=Page.Purpose.PAGE,
-        state__in=[Page.State.PENDING, Page.State.LEASED],
-    )
-    # Locked by number first: a worker that settles a bundle holds several of them, too.
-    locked = waiting.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
-    Page.objects.filter(pk__in=list(locked)).update(
-        state=Page.State.CANCELLED, lease_token=None, lease_expires_at=None
-    )
-
-
 def _what_is_left(now: datetime) -> Case:
     """Return, as SQL, the seconds until the next step is due, never less than none.
 
@@ -259,7 +244,7 @@ def _what_is_left(now: datetime) -> Case:
     left = ExpressionWrapper(F("next_due_at") - Value(now), output_field=DurationField())
     seconds = Cast(Extract(left, "epoch"), FloatField())
     left_over = Greatest(seconds, Value(0.0), output_field=FloatField())
-    return Case(When(_FOR_HOURS, then=Value(0.0)), default=left_over, output_field=FloatField())
+    return Case(When(FOR_HOURS, then=Value(0.0)), default=left_over, output_field=FloatField())
 
 
 def _after_what_is_left(now: datetime) -> ExpressionWrapper[Any]:

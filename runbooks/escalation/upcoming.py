@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
 
-from runbooks.escalation.choice import choose, severity_name
-from runbooks.escalation.plan import PlanError, facts_about, forecast, read_steps
+from fleet.models import Owner
+from runbooks.escalation.choice import Choice, choose
+from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.models import Alert, Escalation
 from runbooks.paging.facts import NextMove
-from runbooks.paging.people import KnownOwners, owners_meant
+from runbooks.paging.people import KnownOwners, known_owners
 
 #: A wait for hours ends when they begin; no more than a change of clocks could make it two.
 _MOST_WAITS = 4
@@ -19,48 +21,39 @@ _MOST_WAITS = 4
 
 @dataclass(frozen=True, slots=True)
 class UpcomingStep:
-    """One step still to come if nobody answers. `step_number` counts from 1."""
+    """One step still to come if nobody answers. `step_number` counts from 1.
+
+    `stand_in` says who the people are where they are not the step's own: "the site's owner".
+    """
 
     at: datetime
-    names: tuple[str, ...]
+    owners: tuple[Owner, ...]
     step_number: int
     is_next: bool
+    stand_in: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the people are called."""
+        return tuple(owner.name for owner in self.owners)
 
 
 def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
     """Return the steps still to come if nobody answers; none when nothing runs.
 
-    Names are those at the step's next time, as far as that is known now; a step that is overdue
-    is due now.
+    They are those that the engine would take, each with the people that it would page by then, as
+    far as that is known now; a step that is overdue is due now.
     """
-    escalation = (
-        Escalation.objects.filter(alert=alert, state=Escalation.State.RUNNING)
-        .select_related("policy_version", "alert__site")
-        .first()
-    )
-    if escalation is None or escalation.next_due_at is None:
-        return []
-    steps = read_steps(escalation.policy_version.steps)
-    site = escalation.alert.site
-    severity = severity_name(escalation.alert.severity)
-    coming = list(
-        forecast(
-            steps,
-            step_index=escalation.step_index,
-            rounds_left=escalation.rounds_left,
-            next_due_at=max(escalation.next_due_at, now),
-            facts=facts_about(steps, severity=severity, time_zone=site.time_zone),
-        )
-    )
-    # Each step is looked up once: a policy may go round twenty times.
-    names: dict[int, tuple[str, ...]] = {}
-    for index, at in coming:
-        if index not in names:
-            owners = owners_meant(steps[index].notify, site=site, at=at)
-            names[index] = tuple(owner.name for owner in owners)
+    coming = _moves(alert, now, known_owners([alert.site]))
     return [
-        UpcomingStep(at=at, names=names[index], step_number=index + 1, is_next=position == 0)
-        for position, (index, at) in enumerate(coming)
+        UpcomingStep(
+            at=at,
+            owners=_owners(choice),
+            step_number=choice.step + 1,
+            is_next=position == 0,
+            stand_in=choice.stand_in,
+        )
+        for position, (at, choice) in enumerate(coming)
     ]
 
 
@@ -72,16 +65,34 @@ def next_move(alert: Alert, at: datetime, known: KnownOwners | None = None) -> N
     when nothing runs, after the last step, and for a policy that nobody can read any more: what
     comes next must not keep a page from going out.
     """
+    for due, choice in _moves(alert, at, known):
+        return NextMove(at=due, who=_names(choice))
+    return None
+
+
+def next_moves(*, alerts: Sequence[Alert], at: datetime) -> dict[int, NextMove | None]:
+    """Return `next_move` of each alert by its id, in a number of queries that does not grow.
+
+    The alerts come with `site` and `escalation__policy_version`.
+    """
+    known = known_owners(alert.site for alert in alerts) if alerts else None
+    return {alert.pk: next_move(alert, at, known) for alert in alerts}
+
+
+def _moves(
+    alert: Alert, at: datetime, known: KnownOwners | None
+) -> Iterator[tuple[datetime, Choice]]:
+    """Yield what is done and when, from `at` on, if nobody ever answers."""
     try:
         escalation = alert.escalation
         steps = read_steps(escalation.policy_version.steps)
     except (ObjectDoesNotExist, PlanError):
-        return None
+        return
     if escalation.state != Escalation.State.RUNNING or escalation.next_due_at is None:
-        return None
+        return
     step_index, rounds_left = escalation.step_index, escalation.rounds_left
-    due = max(escalation.next_due_at, at)
-    for _ in range(_MOST_WAITS):
+    due, waits = max(escalation.next_due_at, at), 0
+    while waits < _MOST_WAITS:
         choice = choose(
             steps,
             step_index=step_index,
@@ -92,9 +103,21 @@ def next_move(alert: Alert, at: datetime, known: KnownOwners | None = None) -> N
             known=known,
         )
         if choice is None:
-            return None
-        if not choice.is_held:
-            return NextMove(at=due, who=tuple(person.owner.name for person in choice.people))
+            return
+        waits = waits + 1 if choice.is_held else 0
+        if not waits or waits == _MOST_WAITS:
+            yield due, choice
+        if not choice.people and not choice.is_held:
+            # From here on it waits until somebody can be reached; nobody knows when.
+            return
         step_index, rounds_left = choice.decision.next_step, choice.decision.rounds_left
         due = choice.ends_at
-    return NextMove(at=due, who=())
+
+
+def _names(choice: Choice) -> tuple[str, ...]:
+    """Return whom it pages, each once, through however many contacts."""
+    return tuple(owner.name for owner in _owners(choice))
+
+
+def _owners(choice: Choice) -> tuple[Owner, ...]:
+    return tuple({person.owner.pk: person.owner for person in choice.people}.values())

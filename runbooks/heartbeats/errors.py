@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from runbooks.refused import Refused
 
-class HeartbeatError(Exception):
+
+class HeartbeatError(Refused):
     """A heartbeat that cannot be had: a `code` for machines, a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 def already_revoked(subject: object) -> HeartbeatError:

@@ -19,6 +19,7 @@ from runbooks.heartbeats.rows import locked, record, write_down
 from runbooks.models import Heartbeat
 from runbooks.paging.worklist import work_through
 from telemetry.detectors.detection import spell_seconds
+from telemetry.selectors import unheard_until
 
 logger = logging.getLogger(__name__)
 
@@ -142,11 +143,15 @@ def note_heartbeat(*, key: str, now: datetime) -> Heartbeat | None:
 
 def check_heartbeats(*, now: datetime, limit: int = 250) -> int:
     """Record a finding for each heartbeat that is late by now, seen before or never; return
-    how many.
+    how many were due.
+
+    A call that we may have missed because no door of ours was open is not held against its
+    sender: it has its whole time anew once we are back.
 
     The flag and the finding are one transaction. A row that fails is logged as
     `heartbeat.check_failed` and stops none of the others.
     """
+    back_at = unheard_until(now=now)
     late = (
         Heartbeat.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
         .filter(late_at__lte=now, is_late=False, paused_at__isnull=True, revoked_at__isnull=True)
@@ -155,11 +160,34 @@ def check_heartbeats(*, now: datetime, limit: int = 250) -> int:
     )
     return work_through(
         late,
-        partial(_raise_late, now=now),
+        partial(_judge, back_at=back_at, now=now),
         module=Module.HEARTBEATS,
         limit=limit,
         event="heartbeat.check_failed",
     )
+
+
+def _judge(heartbeat: Heartbeat, *, back_at: datetime | None, now: datetime) -> None:
+    late_at = heartbeat.late_at if back_at is None else _late_after(heartbeat, back_at)
+    if late_at > now:
+        # Kept, so that the next restart, long before its next call is due, changes nothing: a
+        # daily one that is dead would else never be late where we are restarted daily.
+        Heartbeat.objects.filter(pk=heartbeat.pk).update(late_at=late_at)
+    else:
+        _raise_late(heartbeat, now=now)
+
+
+def _late_after(heartbeat: Heartbeat, back_at: datetime) -> datetime:
+    """Return when it is late, given that it could not be heard until `back_at`.
+
+    Its call may come as much before its time as after it; only while it could have come does it
+    matter that we were away.
+    """
+    period = timedelta(seconds=heartbeat.period_seconds)
+    grace = timedelta(seconds=heartbeat.grace_seconds)
+    if back_at <= heartbeat.late_at - 2 * grace:
+        return heartbeat.late_at
+    return max(heartbeat.late_at, back_at + period + grace)
 
 
 def _raise_late(heartbeat: Heartbeat, *, now: datetime) -> None:

@@ -19,7 +19,7 @@ from runbooks.library.lint import DESTROYS
 from runbooks.library.outline import FENCE, HEADING, HEADING_WITHOUT_SPACE
 from runbooks.library.parse import LONGEST_TEXT, normalise, parse_runbook
 from runbooks.library.steps import MOST_STEPS
-from runbooks.library.values import is_control, slug_of_name
+from runbooks.library.values import slug_of_name, without_control_characters
 
 REVIEW_AFTER = timedelta(days=90)
 LONGEST_STEP_TITLE = 110
@@ -62,7 +62,7 @@ def adopt_runbook(text: str, *, today: date, name: str = "") -> Adopted:
 
     Raises RunbookError when it is too long for one runbook.
     """
-    clean = "".join(c for c in normalise(text) if c == "\n" or not is_control(c))
+    clean = "\n".join(map(without_control_characters, normalise(text).split("\n")))
     if len(clean) > LONGEST_TEXT // 2:
         raise RunbookError(
             "too_long", f"The text is longer than {LONGEST_TEXT // 2:,} characters; split it."

@@ -8,6 +8,7 @@ from datetime import date
 
 from django.contrib.auth.models import User
 from django.db.models import Prefetch
+from django.db.models.fields.json import KT
 from django.http import Http404
 
 from runbooks.library.document import RunbookDocument, RunbookError
@@ -48,7 +49,14 @@ def draft_for_page(draft_id: int) -> RunbookDraft:
     """Return one draft with its remarks and who made them, or 404; two queries."""
     remarks = Prefetch("remarks", DraftRemark.objects.select_related("by"))
     drafts = RunbookDraft.objects.select_related(
-        "runbook", "base", "version", "created_by", "updated_by", "submitted_by", "reviewed_by"
+        "runbook",
+        "base",
+        "goes_back_to",
+        "version",
+        "created_by",
+        "updated_by",
+        "submitted_by",
+        "reviewed_by",
     )
     draft = drafts.prefetch_related(remarks).filter(pk=draft_id).first()
     if draft is None:
@@ -85,8 +93,22 @@ def may_review(draft: RunbookDraft, user: User) -> bool:
     return draft.state == RunbookDraft.State.IN_REVIEW and user.pk not in barred_from_review(draft)
 
 
-def due_for_review(*, by: date) -> list[RunbookVersion]:
-    """Return the editions in force whose review falls due by that day, the most overdue first."""
+@dataclass(frozen=True, slots=True)
+class DueReview:
+    """One edition in force, without its texts, and by which day its owner was to look at it."""
+
+    version: RunbookVersion
+    owner: str
+    review_by: date
+
+
+def due_for_review(*, by: date) -> list[DueReview]:
+    """Return the reviews that fall due by that day, the most overdue first; one query."""
     # ISO days sort like the days they are.
     due = newest_versions().filter(document__review_by__lte=by.isoformat())
-    return list(due.defer("source").order_by("document__review_by", "runbook__slug"))
+    said = due.annotate(owner=KT("document__owner"), review_by=KT("document__review_by"))
+    versions = said.select_related("runbook").defer("source", "document")
+    return [
+        DueReview(version, version.owner, date.fromisoformat(version.review_by))
+        for version in versions.order_by("review_by", "runbook__slug")
+    ]

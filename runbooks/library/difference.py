@@ -45,6 +45,7 @@ STEP_FIELDS = {
     "metric": "metric",
     "device": "device",
     "for_seconds": "for",
+    "within_seconds": "within",
     "options": "options",
     "code": "code",
     "approver": "approver",

@@ -61,6 +61,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "alert.url": "address of the alert",
         "alert.summary": "summary of the alert",
         "alert.opened_at": "time the alert opened",
+        "alert.device": "sensor or part that the alert is about",
         "value": "measured value",
         "limit": "limit",
     }
@@ -85,7 +86,7 @@ STEP_RULES: Mapping[str, StepRule] = MappingProxyType(
         "confirm": StepRule(),
         "escalate": StepRule(),
         "verify": StepRule(
-            ("metric", "device", "unit", "min", "max", "for"),
+            ("metric", "device", "unit", "min", "max", "for", "within"),
             demands=("metric", "unit"),
             is_bounded=True,
         ),
@@ -161,7 +162,8 @@ class RunbookStep:
     shows. `code` is what a scan must read, and may hold variables (see
     `code_to_scan`; empty: anything). `approver` is one of APPROVERS,
     `wait_seconds` how long a wait lasts, `for_seconds` how long a verified value must hold,
-    `device` which sensor of several it is read from (empty: all of them), `runbook` the slug a link
+    `within_seconds` how long it may take to come within its bounds, `device` which sensor of
+    several it is read from (see `device_to_verify`; empty: all of them), `runbook` the slug a link
     leads to.
     """
 
@@ -189,6 +191,7 @@ class RunbookStep:
     for_seconds: int | None = None
     runbook: str = ""
     device: str = ""
+    within_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,10 @@ class RunbookDocument:
     media: tuple[tuple[str, str], ...] = ()
 
 
+#: Where an alert is about several: what texts say in place of the one. No runbook names these,
+#: and no scan asks for them.
+SEVERAL: Mapping[str, str] = MappingProxyType({"node.name": "node.names"})
+
 SLOT = re.compile(r"\{\{([^{}\n]*)\}\}")
 
 
@@ -235,11 +242,16 @@ def fill(text: str, values: Mapping[str, str | None]) -> str:
 
     def answer(found: re.Match[str]) -> str:
         name = found.group(1).strip()
-        # One line: a value with a newline could otherwise begin a heading or a list of its own.
-        value = " ".join((values.get(name) or "").split())
-        return value or f"— ({VARIABLES.get(name, name)} not known)"
+        return words_for(name, values) or f"— ({VARIABLES.get(name, name)} not known)"
 
     return SLOT.sub(answer, text)
+
+
+def words_for(name: str, values: Mapping[str, str | None]) -> str:
+    """Return what a text says in place of a variable, empty while it is not known."""
+    value = values.get(name) or values.get(SEVERAL.get(name, "")) or ""
+    # One line: a value with a newline could otherwise begin a heading or a list of its own.
+    return " ".join(value.split())
 
 
 def code_to_scan(step: RunbookStep, values: Mapping[str, str | None]) -> str:
@@ -248,7 +260,16 @@ def code_to_scan(step: RunbookStep, values: Mapping[str, str | None]) -> str:
     That is so for a step without a code, and for one whose code holds a variable that is not
     known: nobody could ever scan the phrase that stands in its place.
     """
-    names = [found.group(1).strip() for found in SLOT.finditer(step.code)]
+    return _filled_or_empty(step.code, values)
+
+
+def device_to_verify(step: RunbookStep, values: Mapping[str, str | None]) -> str:
+    """Return the sensor a step looks at; empty, so all of them, while its variable is not known."""
+    return _filled_or_empty(step.device, values)
+
+
+def _filled_or_empty(text: str, values: Mapping[str, str | None]) -> str:
+    names = [found.group(1).strip() for found in SLOT.finditer(text)]
     if any(not (values.get(name) or "").strip() for name in names):
         return ""
-    return fill(step.code, values)
+    return fill(text, values)

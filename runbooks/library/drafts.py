@@ -185,7 +185,8 @@ def check_fit(draft: RunbookDraft) -> RunbookDocument:
             "slug_changed",
             f"A runbook keeps its slug; write 'slug: {draft.runbook.slug}' again.",
         )
-    newest = draft.runbook.versions.order_by("-number").first() if draft.runbook else None
+    editions = draft.runbook.versions.order_by("-number") if draft.runbook else None
+    newest = editions.first() if editions is not None else None
     if newest is not None and draft.base is not None and newest.number > draft.base.number:
         raise LibraryError(
             "base_outdated",
@@ -194,8 +195,12 @@ def check_fit(draft: RunbookDraft) -> RunbookDocument:
         )
     document = with_media(document, media_of(draft))
     digest = content_hash(document.source, document.media)
-    if draft.runbook and draft.runbook.versions.filter(content_hash=digest).exists():
-        raise LibraryError("nothing_changed", "An edition says just this already; change a word.")
+    # What an older edition said may be said again: that is how one goes back to it.
+    in_force = editions.filter(withdrawal=None).first() if editions is not None else None
+    if digest in {edition.content_hash for edition in (newest, in_force) if edition}:
+        raise LibraryError(
+            "nothing_changed", "The edition in force says just this already; change a word."
+        )
     return document
 
 
@@ -208,7 +213,7 @@ def media_of(draft: RunbookDraft) -> Media:
 def locked(draft: RunbookDraft, *states: State, seen: int | None = None) -> RunbookDraft:
     """Return the draft's row, locked until COMMIT, in one of `states`, at revision `seen`."""
     rows = RunbookDraft.objects.select_for_update(of=("self",))
-    row = rows.select_related("runbook", "base", "updated_by").get(pk=draft.pk)
+    row = rows.select_related("runbook", "base", "goes_back_to", "updated_by").get(pk=draft.pk)
     if row.state not in states or (seen is not None and row.revision != seen):
         raise _refusal(draft, seen, *states)
     return row

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from runbooks.refused import Refused
 
-class LibraryError(ValueError):
+
+class LibraryError(Refused, ValueError):
     """Something the library does not do; nothing was changed."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 class StaleDraft(LibraryError):

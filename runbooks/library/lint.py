@@ -36,6 +36,9 @@ DESTROYS = re.compile(
     r"shut ?down|power (?:off|cycle)|scale (?:down|to 0)|rm -r\w*|force)\w*",
     re.IGNORECASE,
 )
+_RESTARTS = re.compile(r"\b(reboot|restart|power[- ]cycl|start it again)\w*", re.IGNORECASE)
+#: Readings come once a minute; and a run in which nothing happens for longer looks forgotten.
+SHORTEST_WITHIN, LONGEST_WITHIN = 120, 7200
 _EXPECTING = ("check", "reading", "verify")
 _ANSWERED = ("check", "reading")
 _ASKING = ("confirm", "approval")
@@ -59,18 +62,20 @@ def lint(
     is_english = document.language.split("-")[0] == "en"
     advice = [*_advice_on_review(document, today)]
     reached = reached_steps(document.steps)
-    is_asked = False
+    is_asked = has_restarted = False
     for step in document.steps:
         sentences = [
             *_advice(step, is_english=is_english),
             *_advice_on_destruction(step, is_english=is_english, is_asked=is_asked),
             *_advice_on_links(step, document.slug, known_slugs),
             *_advice_on_metric(step),
+            *_advice_on_time(step, has_restarted=is_english and has_restarted),
         ]
         if step.id not in reached:
             sentences.append("let a branch lead here, or delete the step: no run reaches it.")
         advice += [f"Step {step.number}, '{step.title}': {sentence}" for sentence in sentences]
         is_asked = is_asked or step.kind in _ASKING
+        has_restarted = has_restarted or _restarts(step)
     return [*advice, *_advice_on_pictures(picture_sizes or {})]
 
 
@@ -167,6 +172,25 @@ def _advice_on_metric(step: RunbookStep) -> list[str]:
         return [f"write the unit of {metric.name}, {units}; in another nothing can be verified."]
     if metric.name == "hw.temperature" and not step.device:
         return ["name the sensor, like 'device: inlet'; without it the hottest chip counts."]
+    return []
+
+
+def _restarts(step: RunbookStep) -> bool:
+    return step.is_destructive and bool(_RESTARTS.search(f"{step.title}\n{step.body}"))
+
+
+def _advice_on_time(step: RunbookStep, *, has_restarted: bool) -> list[str]:
+    """Return what makes a verification give up too soon, or look as if it were forgotten."""
+    if step.kind != "verify":
+        return []
+    if step.within_seconds is None:
+        if not has_restarted:
+            return []
+        return ["say in 'within' how long a restart may take; 2 min are assumed."]
+    if step.within_seconds < SHORTEST_WITHIN:
+        return ["make 'within' 2 min or longer; readings come once a minute."]
+    if step.within_seconds > LONGEST_WITHIN:
+        return ["make 'within' 2 h or shorter, and put a step of type wait before it."]
     return []
 
 

@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from runbooks.library.document import SLOT, VARIABLES
+from runbooks.library.document import SLOT, VARIABLES, words_for
 
 # HTML in the source is shown as text. Images would fetch from other hosts, headings would
 # break the page's outline; both are switched off.
@@ -61,10 +61,12 @@ class Markdown:
         return mark_safe(html)  # noqa: S308
 
     def _filled(self, name: str) -> str:
-        value = " ".join((self.values.get(name) or "").split())
+        value = words_for(name, self.values)
         if value:
             return f'<span class="filled">{escape(value)}</span>'
-        return f'<span class="unfilled">{escape(VARIABLES.get(name, name))}</span>'
+        phrase = escape(VARIABLES.get(name, name))
+        # Whoever learns the value later, as a tablet without network does, finds its place.
+        return f'<span class="unfilled" data-name="{escape(name)}">{phrase}</span>'
 
     def _linked(self, found: re.Match[str]) -> str:
         address = self.links.get(found.group(1))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Case, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from fleet.models import Node, Site
 from runbooks.library.values import slug_of_name
 from runbooks.models import RunbookVersion
 
 FALLBACK = "generic"
-# An edition that an older program stored has no scope at all, which means everywhere.
-_ANY_SITE = Q(document__sites__isnull=True) | Q(document__sites=[])
-_ANY_CLASS = Q(document__classes__isnull=True) | Q(document__classes=[])
+#: What of an edition decides whom it fits; an older program may have stored none of them.
+_DECIDE = ("matches", "sites", "classes")
+#: Where the rungs begin: runbooks named by the alert, for its kind, of its category, for all.
+_BY_KIND, _BY_CATEGORY, _BY_DEFAULT = 10, 20, 30
 
 
 class NoRunbook(LookupError):
@@ -43,32 +44,36 @@ def match_runbook(
     name that no runbook has is passed over. Only the edition in force of a runbook is asked: one
     that no longer names a kind gives it up, and one withdrawn leaves it to the one before.
     """
-    rungs = [*_named(evidence or {}), *_by_kind(kind, site, node), Q(runbook__slug=FALLBACK)]
-    rung = Case(
-        *[When(condition, then=Value(place)) for place, condition in enumerate(rungs)],
-        default=Value(None),
-        output_field=IntegerField(),
-    )
+    return best_of(editions_to_match(), kind=kind, site=site, node=node, evidence=evidence)
+
+
+def editions_to_match() -> list[RunbookVersion]:
+    """Return the editions in force with what decides whom they fit; for `best_of`. One query."""
     # An alert pins the edition; what it says is read by those who show it.
-    fitting = newest_versions().defer("source", "document").annotate(rung=rung)
-    version = fitting.exclude(rung=None).order_by("rung", "-published_at", "runbook__slug").first()
-    if version is None:
+    light = newest_versions().defer("source", "document")
+    return list(light.annotate(**{key: F(f"document__{key}") for key in _DECIDE}))
+
+
+def best_of(
+    editions: Sequence[RunbookVersion],
+    *,
+    kind: str,
+    site: Site,
+    node: Node | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> RunbookVersion:
+    """Return the edition that `match_runbook` means, of `editions_to_match`; raises NoRunbook."""
+    hardware = node.hardware_class if node else ""
+    names = _names_in(evidence or {})
+    best: tuple[int, RunbookVersion] | None = None
+    # The one published last comes first, so that among equals it stays.
+    for edition in editions:
+        rung = _rung(edition, kind=kind, site=site.slug, hardware=hardware, names=names)
+        if rung is not None and (best is None or rung < best[0]):
+            best = rung, edition
+    if best is None:
         raise NoRunbook(kind)
-    return version
-
-
-def names_in(evidence: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the slugs of runbooks that the labels of another system's alert name."""
-    labels = evidence.get("labels")
-    if not isinstance(labels, Mapping):
-        return ()
-    slugs = (str(labels.get("runbook", "")), slug_of_name(str(labels.get("alertname", ""))))
-    return tuple(slug for slug in slugs if slug)
-
-
-def is_any_narrowed() -> bool:
-    """Tell whether an edition in force is for some sites or classes only: then where matters."""
-    return newest_versions().exclude(_ANY_SITE & _ANY_CLASS).exists()
+    return best[1]
 
 
 def newest_versions() -> QuerySet[RunbookVersion]:
@@ -85,24 +90,37 @@ def newest_versions() -> QuerySet[RunbookVersion]:
     )
 
 
-def _named(evidence: Mapping[str, Any]) -> list[Q]:
-    """Return the runbooks that the labels of another system's alert name, the surest first."""
-    return [Q(runbook__slug=slug) for slug in names_in(evidence)]
+def _names_in(evidence: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the slugs of runbooks that the labels of another system's alert name."""
+    labels = evidence.get("labels")
+    if not isinstance(labels, Mapping):
+        return ()
+    slugs = (str(labels.get("runbook", "")), slug_of_name(str(labels.get("alertname", ""))))
+    return tuple(slug for slug in slugs if slug)
 
 
-def _by_kind(kind: str, site: Site, node: Node | None) -> list[Q]:
-    """Return the rungs of the kind, then of its category; each from the narrowest to the widest."""
-    category, _, _ = kind.partition(".")
-    names_kind = Q(document__matches__contains=[kind])
-    # A runbook that names kinds was written for alerts; one that names none is a procedure.
-    in_category = Q(runbook__category__startswith=category) & ~Q(document__matches=[])
-    hardware = node.hardware_class if node else ""
-    at_site = Q(document__sites__contains=[site.slug])
-    of_class = Q(document__classes__contains=[hardware]) if hardware else Q(pk__in=[])
-    scopes = [
-        at_site & of_class,
-        at_site & _ANY_CLASS,
-        _ANY_SITE & of_class,
-        _ANY_SITE & _ANY_CLASS,
-    ]
-    return [answers & scope for answers in (names_kind, in_category) for scope in scopes]
+def _rung(edition: Any, *, kind: str, site: str, hardware: str, names: Sequence[str]) -> int | None:
+    """Return how near an edition is to an alert, 0 the nearest; None where it does not fit."""
+    runbook = edition.runbook
+    if runbook.slug in names:
+        return names.index(runbook.slug)
+    scope = _scope(_listed(edition.sites), _listed(edition.classes), site=site, hardware=hardware)
+    if scope is not None:
+        kinds = _listed(edition.matches)
+        if kind in kinds:
+            return _BY_KIND + scope
+        # A runbook that names kinds was written for alerts; one that names none is a procedure.
+        if kinds and runbook.category.startswith(kind.partition(".")[0]):
+            return _BY_CATEGORY + scope
+    return _BY_DEFAULT if runbook.slug == FALLBACK else None
+
+
+def _scope(sites: Sequence[str], classes: Sequence[str], *, site: str, hardware: str) -> int | None:
+    """Return how narrowly an edition is for a place, 0 the narrowest; None where it is not."""
+    if (sites and site not in sites) or (classes and hardware not in classes):
+        return None
+    return (0 if sites else 2) + (0 if classes else 1)
+
+
+def _listed(stored: object) -> list[str]:
+    return stored if isinstance(stored, list) else []

@@ -10,11 +10,11 @@ order from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from runbooks.library.document import END, RunbookStep
+from runbooks.library.log_entry import LogEntry, end_of_wait
 
 #: Outcomes that leave a mandatory step undone.
 _UNDONE = ("open", "waiting", "disputed", "cannot")
@@ -40,37 +40,6 @@ _STATES: Mapping[str, str] = {
     "timer": "waiting_timer",
     "person": "waiting_human",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One entry of a run's log, as far as it decides anything.
-
-    `person` is an id or, for somebody without an account, a name; `id` is None while only the
-    device has it. `skew` is how far the device's clock was ahead, in seconds.
-    """
-
-    kind: str
-    step: str = ""
-    id: int | None = None
-    device: str = ""
-    count: int | None = None
-    person: str = ""
-    is_engine: bool = False
-    skew: float | None = None
-    input: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What another entry may call this one."""
-        by_id = () if self.id is None else (str(self.id),)
-        by_count = () if self.count is None else (f"{self.device}:{self.count}",)
-        return by_id + by_count
-
-    @property
-    def writer(self) -> tuple[str, str]:
-        """Who wrote it where; the last entry of a writer is what they say."""
-        return ("engine", "") if self.is_engine else (self.person, self.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +153,12 @@ def _last_words(step: RunbookStep, log: Sequence[LogEntry]) -> list[LogEntry]:
     for place, entry in enumerate(log):
         if entry.kind not in _VOTES:
             continue
-        # A device's own count, not the order of arrival; what people took in by hand comes last.
-        rank = (0, entry.count) if entry.count is not None else (1, place)
+        # A device's own count, not the order of arrival.
+        count = entry.told_count
+        rank = (0, count) if count is not None else (1, place)
         before = last.get(entry.writer)
-        if before is None or rank > before[0]:
+        # Of two under one count the later is what people took in by hand.
+        if before is None or rank >= before[0]:
             last[entry.writer] = (rank, entry)
     return [last[writer][1] for writer in sorted(last)]
 
@@ -221,7 +192,7 @@ def _said(step: RunbookStep, entry: LogEntry) -> list[object]:
 
 
 def _timer(step: RunbookStep, log: Sequence[LogEntry], now: datetime) -> StepProgress:
-    ends = [_end_of(entry) for entry in log if entry.kind == "timer_started"]
+    ends = [end_of_wait(entry) for entry in log if entry.kind == "timer_started"]
     known = [end for end in ends if end is not None]
     if not known:
         return StepProgress(step.id)
@@ -230,15 +201,6 @@ def _timer(step: RunbookStep, log: Sequence[LogEntry], now: datetime) -> StepPro
     if now < until:
         return StepProgress(step.id, "waiting", "timer", until)
     return StepProgress(step.id, until=until)
-
-
-def _end_of(entry: LogEntry) -> datetime | None:
-    """Return the end of a wait by the server's clock; None where it is no moment."""
-    try:
-        until = datetime.fromisoformat(str(entry.input.get("until", "")))
-        return until - timedelta(seconds=entry.skew or 0) if until.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _approval(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:

@@ -19,6 +19,7 @@ from runbooks.library.drafts import (
 )
 from runbooks.library.errors import LibraryError
 from runbooks.library.match import FALLBACK
+from runbooks.library.restoring import bring_translations_along
 from runbooks.library.services import publish_runbook
 from runbooks.models import DraftRemark, Runbook, RunbookDraft, RunbookVersion, RunbookWithdrawal
 
@@ -49,9 +50,12 @@ def publish_draft(
     if row.runbook is not None:
         Runbook.objects.select_for_update().get(pk=row.runbook.pk)
     check_fit(row)
-    version = publish_runbook(source=row.source, by=by, now=now, note=words, kept=media_of(row))
+    version = publish_runbook(
+        source=row.source, by=by, now=now, note=words, kept=media_of(row), may_repeat=True
+    )
     if row.runbook is None and version.number > 1:
         raise slug_taken(version.runbook.slug)
+    bring_translations_along(draft=row, version=version, by=by, now=now)
     row.state, row.version, row.runbook = State.PUBLISHED, version, version.runbook
     row.note, row.reviewed_at, row.reviewed_by = words, now, by
     row.save(update_fields=["state", "version", "runbook", "note", "reviewed_at", "reviewed_by"])

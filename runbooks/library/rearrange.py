@@ -27,6 +27,7 @@ FORMS: Mapping[str, Sequence[str]] = MappingProxyType(
             "- unit: °C",
             "- max: 30",
             "- for: 5 min",
+            "- within: 5 min",
         ),
         "choice": ("- options: One | The other",),
         "branch": ("- options: It is so -> end | It is not -> end",),

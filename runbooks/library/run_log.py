@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from runbooks.library.document import RunbookDocument, fill
-from runbooks.library.progress import LogEntry, Progress, progress_of
+from runbooks.library.log_entry import LogEntry
+from runbooks.library.progress import Progress, progress_of
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunEntry
 

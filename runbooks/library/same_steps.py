@@ -21,6 +21,7 @@ _FIXED = {
     "approver": "approver",
     "wait_seconds": "minutes",
     "for_seconds": "for",
+    "within_seconds": "within",
     "runbook": "runbook",
     "picture": "picture",
     "who": "who",

@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 BUILTIN = Path(__file__).parent / "builtin"
 
 
-@transaction.atomic
 def publish_runbook(
     *,
     source: str,
@@ -30,25 +29,47 @@ def publish_runbook(
     note: str = "",
     media: Mapping[str, bytes] | None = None,
     kept: Media | None = None,
+    may_repeat: bool = False,
 ) -> RunbookVersion:
     """Publish the runbook written in `source` as the next edition of its slug.
 
     `media` are pictures by name, of which those that the text shows are kept; `kept` are hashes of
     pictures that are in the database already. A picture in neither is taken from the newest
     edition that there is. A text that is an edition already, word for word and with the same
-    pictures, is not published again: that edition is returned, whether it is the newest or not.
-    Raises RunbookError.
+    pictures, is not published again: that edition is returned. With `may_repeat` only the newest
+    one counts, so that people can go back to an older one. Raises RunbookError.
     """
-    document = parse_runbook(source)
+    return _publish(
+        document=parse_runbook(source),
+        by=by,
+        now=now,
+        note=note,
+        media=media or {},
+        kept=kept,
+        may_repeat=may_repeat,
+    )
+
+
+@transaction.atomic
+def _publish(
+    *,
+    document: RunbookDocument,
+    by: User | None,
+    now: datetime,
+    note: str,
+    media: Mapping[str, bytes],
+    kept: Media | None = None,
+    may_repeat: bool = False,
+) -> RunbookVersion:
     runbook = _runbook_of(document)
     newest = runbook.versions.order_by("-number").first()
     before: Media = newest.document.get("media", {}) if newest else {}
-    shown = {name: data for name, data in (media or {}).items() if name in picture_names(document)}
+    shown = {name: data for name, data in media.items() if name in picture_names(document)}
     added = keep_pictures(pictures=shown, by=by, now=now)
     document = with_media(document, {**before, **(kept or {}), **added})
-    digest = content_hash(source, document.media)
-    existing = runbook.versions.filter(content_hash=digest).first()
-    if existing is not None:
+    digest = content_hash(document.source, document.media)
+    existing = runbook.versions.filter(content_hash=digest).order_by("-number").first()
+    if existing is not None and (existing == newest or not may_repeat):
         return existing
     version = RunbookVersion.objects.create(
         runbook=runbook,
@@ -73,9 +94,9 @@ def publish_builtin_library(*, now: datetime, folder: Path = BUILTIN) -> list[Ru
     in_use = []
     pictures = {path.name: path.read_bytes() for path in (folder / "media").glob("*.*")}
     for path in sorted(folder.glob("*.md")):
-        source = path.read_text(encoding="utf-8")
+        document = parse_runbook(path.read_text(encoding="utf-8"))
         newest = (
-            RunbookVersion.objects.filter(runbook__slug=parse_runbook(source).slug)
+            RunbookVersion.objects.filter(runbook__slug=document.slug)
             .select_related("runbook")
             .order_by("-number")
             .first()
@@ -84,8 +105,7 @@ def publish_builtin_library(*, now: datetime, folder: Path = BUILTIN) -> list[Ru
             in_use.append(newest)
         else:
             note = "Comes with Hearthwatch."
-            version = publish_runbook(source=source, by=None, now=now, note=note, media=pictures)
-            in_use.append(version)
+            in_use.append(_publish(document=document, by=None, now=now, note=note, media=pictures))
     return in_use
 
 

@@ -117,8 +117,9 @@ def _extras(entries: dict[str, Value], kind: str) -> dict[str, Any]:
         extras["wait_seconds"] = values.wait_seconds(entries["minutes"], "minutes")
     if "for" in entries:
         extras["for_seconds"] = values.span(entries["for"], "for")
+    if "within" in entries:
+        extras["within_seconds"] = values.span(entries["within"], "within")
     if "device" in entries:
-        values.refuse_variables(entries["device"], "device")
         extras["device"] = values.phrase(entries["device"], "device", LONGEST_DEVICE)
     if "runbook" in entries:
         extras["runbook"] = values.slug(entries["runbook"], "runbook")

@@ -120,7 +120,7 @@ _OPTION_FIELDS: Mapping[str, Callable[[object], Any]] = {"label": _text, "goto":
 _SINCE_2: Mapping[str, object] = {
     **dict.fromkeys(("otherwise", "warning", "picture", "picture_alt", "code"), ""),
     **dict.fromkeys(("approver", "runbook", "device"), ""),
-    **dict.fromkeys(("wait_seconds", "for_seconds"), None),
+    **dict.fromkeys(("wait_seconds", "for_seconds", "within_seconds"), None),
     "options": [],
     "sites": [],
     "classes": [],
@@ -135,7 +135,7 @@ _STEP_FIELDS: Mapping[str, Callable[[object], Any]] = {
     "is_destructive": _flag,
     **dict.fromkeys(("otherwise", "warning", "picture", "picture_alt", "code"), _text),
     **dict.fromkeys(("approver", "runbook", "device"), _text),
-    **dict.fromkeys(("wait_seconds", "for_seconds"), _seconds),
+    **dict.fromkeys(("wait_seconds", "for_seconds", "within_seconds"), _seconds),
     "options": _options,
 }
 _DOCUMENT_FIELDS: Mapping[str, Callable[[object], Any]] = {

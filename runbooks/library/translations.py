@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -34,8 +34,9 @@ def publish_translation(
     """Publish the edition in the language that `source` says; the same text again changes nothing.
 
     A picture with words in it may be given again under its name in `media`; the others are the
-    edition's. Raises RunbookError for another runbook than the edition's, and LibraryError when
-    there is such a translation: an edition is right in every language, or the next one is.
+    edition's. Raises RunbookError for another runbook than the edition's, and LibraryError for a
+    picture that no step shows, and when there is such a translation: an edition is right in every
+    language, or the next one is.
     """
     document = _with_pictures(_checked(version, source), version, media or {}, by, now)
     digest = content_hash(source, document.media)
@@ -61,6 +62,28 @@ def publish_translation(
     return translation
 
 
+def carry_translations(
+    *, before: RunbookVersion, version: RunbookVersion, by: User, now: datetime
+) -> int:
+    """Publish the translations of an edition with another one that says the same; return how many.
+
+    The caller has compared the two.
+    """
+    rows = list(before.translations.all())
+    for row in rows:
+        translation = RunbookTranslation.objects.create(
+            version=version,
+            language=row.language,
+            content_hash=row.content_hash,
+            source=row.source,
+            document=row.document,
+            published_at=now,
+            published_by=by,
+        )
+        _write_down(translation, by, now)
+    return len(rows)
+
+
 def _checked(version: RunbookVersion, source: str) -> RunbookDocument:
     document = parse_runbook(source)
     check_translation(document_of(version), document)
@@ -74,9 +97,14 @@ def _with_pictures(
     by: User | None,
     now: datetime,
 ) -> RunbookDocument:
-    shown = {name: data for name, data in media.items() if name in picture_names(document)}
+    for name in media:
+        if name not in picture_names(document):
+            raise LibraryError(
+                "picture_unknown",
+                f"No step shows {name[:80]!r}; call it like the picture whose place it takes.",
+            )
     kept: Media = dict(document_of(version).media)
-    return with_media(document, {**kept, **keep_pictures(pictures=shown, by=by, now=now)})
+    return with_media(document, {**kept, **keep_pictures(pictures=media, by=by, now=now)})
 
 
 def document_in(version: RunbookVersion, language: str) -> RunbookDocument:
@@ -94,10 +122,23 @@ def document_in(version: RunbookVersion, language: str) -> RunbookDocument:
     return own if row is None else with_own_labels(own, document_from_json(row.document))
 
 
+def language_for(version: RunbookVersion, wanted: Sequence[str]) -> str:
+    """Return the language of the edition that a reader is shown who wants these, in this order."""
+    return nearest_language(languages_of(version), wanted)
+
+
+def nearest_language(languages: Sequence[str], wanted: Sequence[str]) -> str:
+    """Return the one of `languages` for whoever wants these; the first where none is near."""
+    by_tag = {_tag(language): language for language in reversed(languages)}
+    near = (_near(language, list(by_tag)) for language in wanted)
+    return by_tag[next(filter(None, near), _tag(languages[0]))]
+
+
 def languages_of(version: RunbookVersion) -> list[str]:
     """Return the languages the edition can be read in, its own first."""
     own = str(version.document.get("language", ""))
-    others = version.translations.order_by("language").values_list("language", flat=True)
+    # Whoever packs a whole library has fetched the translations of all editions at once.
+    others = sorted(row.language for row in version.translations.all())
     return [own, *(language for language in others if language != own)]
 
 

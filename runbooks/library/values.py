@@ -6,7 +6,6 @@ Every function takes the key for its message and raises RunbookError when the va
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -30,6 +29,9 @@ _SPAN = re.compile(r"([0-9]{1,5})[ \t]*(s|min|h)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 #: Where words of a name like `KubePodOOMKilled` begin.
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
+# Every control character but the tab. PostgreSQL stores neither NUL nor half of a surrogate pair;
+# the Unicode line separators would make our line numbers differ from those the writer sees.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SWITCH = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -52,22 +54,19 @@ def slug_of_name(name: str) -> str:
     return "-".join(word for word in _WORD_STARTS.split(name) if word).lower()
 
 
-def is_control(character: str) -> bool:
-    """Tell whether it is a character that no runbook may hold."""
-    # PostgreSQL stores neither NUL nor half of a surrogate pair; the Unicode line separators
-    # would make our line numbers differ from those the writer sees.
-    return character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+def without_control_characters(text: str) -> str:
+    """Return `text` without what no runbook may hold."""
+    return _CONTROL.sub("", text)
 
 
 def refuse_control_characters(text: str, line: int) -> None:
     """Refuse what the database cannot store and what an editor counts as a line of its own."""
-    for character in text:
-        if is_control(character):
-            raise RunbookError(
-                "bad_character",
-                f"There is a control character, U+{ord(character):04X}; delete it.",
-                line,
-            )
+    if found := _CONTROL.search(text):
+        raise RunbookError(
+            "bad_character",
+            f"There is a control character, U+{ord(found.group()):04X}; delete it.",
+            line,
+        )
 
 
 def refuse_variables(value: Value, key: str) -> None:

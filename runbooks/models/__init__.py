@@ -24,6 +24,7 @@ from runbooks.models.promise import BrokenPromise
 from runbooks.models.run import Run, RunEntry, RunJob, RunPhoto
 from runbooks.models.runbook import (
     DraftRemark,
+    DraftVisit,
     Runbook,
     RunbookDraft,
     RunbookMedia,
@@ -33,7 +34,7 @@ from runbooks.models.runbook import (
 )
 from runbooks.models.storm import StormMember
 from runbooks.models.suppression import InhibitionRule, Silence, Suppression
-from runbooks.models.tablet import RunQuarantine, RunToken, Tablet
+from runbooks.models.tablet import RunPresence, RunQuarantine, RunToken, Tablet
 
 __all__ = [
     "Alert",
@@ -41,6 +42,7 @@ __all__ = [
     "Announcement",
     "BrokenPromise",
     "DraftRemark",
+    "DraftVisit",
     "EngineBeat",
     "Escalation",
     "EscalationPolicy",
@@ -57,6 +59,7 @@ __all__ = [
     "RunEntry",
     "RunJob",
     "RunPhoto",
+    "RunPresence",
     "RunQuarantine",
     "RunToken",
     "Runbook",

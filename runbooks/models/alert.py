@@ -149,6 +149,7 @@ class AlertEvent(models.Model):
         STORM_GREW = "storm_grew", "Storm grew"
         REDELIVERED = "redelivered"
         RECEIPT = "receipt"
+        RUN_WAITING = "run_waiting", "Run waits"
 
     class Channel(models.TextChoices):
         """The way an action came in."""

@@ -10,11 +10,16 @@ from fleet.models import Owner
 
 
 class Announcement(models.Model):
-    """One notice to one person that a silence or maintenance of theirs ends soon."""
+    """One notice to one person of what they asked for, hold or answer for."""
 
     class Kind(models.TextChoices):
         SILENCE_ENDING = "silence.ending", "A silence ends soon"
         MAINTENANCE_ENDING = "maintenance.ending", "Maintenance ends soon"
+        RUN_WAITING = "run.waiting", "A run waits for somebody"
+        RUN_DISPATCHED = "run.dispatched", "Somebody is sent to do a run"
+        RUN_LATE_ENTRIES = "run.late_entries", "Entries came after the end of a run"
+        RUN_KEPT_ASIDE = "run.kept_aside", "Entries of a run are kept aside"
+        REVIEW_OVERDUE = "review.overdue", "A runbook is overdue for review"
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -25,8 +30,11 @@ class Announcement(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, related_name="announcements")
     kind = models.CharField(max_length=30, choices=Kind.choices)
-    #: What ends, as a suppression names it (`silence <id>`, `maintenance <id>`), and when.
+    #: What it is about: `silence <id>`, `maintenance <id>`, `run <id>`, `runbook <slug>`,
+    #: `run <id> dispatch <entry id>`, `run <id> late`, `run <id> aside`.
     source = models.CharField(max_length=80)
+    #: When the silence or maintenance ends; for what waits, when it is told of anew; for
+    #: a dispatch, when it is told as a run that waits; for entries, when others are told of.
     ends_at = models.DateTimeField()
     summary = models.CharField(max_length=1000)
     #: Where to look at it.

@@ -83,10 +83,14 @@ class Escalation(models.Model):
     rounds_left = models.PositiveSmallIntegerField()
     #: Counts steps carried out; part of each page's identity.
     sequence = models.PositiveIntegerField(default=0)
+    #: `sequence` as paging last began, or a person asked for it: later pages are those of now.
+    start_sequence = models.PositiveIntegerField(default=0)
     next_due_at = models.DateTimeField(null=True)
     #: When the hours begin that it waits for; while `next_due_at` says the same, it waits for them.
     hours_begin_at = models.DateTimeField(null=True, blank=True)
     last_step_at = models.DateTimeField(null=True)
+    #: While it waits until anybody at all can be reached: since when.
+    nobody_since = models.DateTimeField(null=True, blank=True)
     #: While suspended: how much of the wait was left.
     remaining_seconds = models.FloatField(null=True, blank=True)
 
@@ -106,6 +110,11 @@ class Escalation(models.Model):
                 fields=["next_due_at"],
                 condition=models.Q(state="running"),
                 name="escalations_by_due_time",
+            ),
+            models.Index(
+                fields=["alert"],
+                condition=models.Q(state="exhausted"),
+                name="exhausted_escalations",
             ),
         ]
 

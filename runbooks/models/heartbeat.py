@@ -68,6 +68,7 @@ class EngineBeat(models.Model):
         DETECT = "sweep.detect", "Sweep, detecting"
         DECIDE = "sweep.decide", "Sweep, deciding"
         DELIVER = "sweep.deliver", "Sweep, delivering"
+        ASK = "sweep.ask", "Sweep, asking"
         AUDIT = "auditor", "Auditor"
 
     part = models.CharField(max_length=20, choices=Part.choices, unique=True)

@@ -139,17 +139,25 @@ class ScheduleOverride(models.Model):
 
 
 class Holiday(models.Model):
-    """One local day on which rotations that rest on holidays do not cover."""
+    """One local day on which rotations that rest on holidays do not cover.
+
+    One that was taken back after its day began stays, for what has been: it counts until then.
+    """
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="holidays")
     day = models.DateField()
     name = models.CharField(max_length=120)
+    #: Since when it counts, empty for since ever; until when, empty while it stands.
+    counts_from = models.DateTimeField(null=True, blank=True)
+    counts_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["schedule", "day"]
+        ordering = ["schedule", "day", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["schedule", "day"], name="one_holiday_per_day_of_a_schedule"
+                fields=["schedule", "day"],
+                condition=models.Q(counts_until__isnull=True),
+                name="one_holiday_per_day_of_a_schedule",
             ),
         ]
 

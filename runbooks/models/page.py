@@ -41,7 +41,7 @@ class Page(models.Model):
     owner = models.ForeignKey(Owner, on_delete=models.PROTECT, related_name="pages")
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="pages")
     purpose = models.CharField(max_length=12, choices=Purpose.choices, default=Purpose.PAGE)
-    #: Whose turn it is when many wait: 0 a site's first page, 1 other pages, 2 notices.
+    #: Whose turn it is among equally bad alerts: 0 a site's first page, 1 other pages, 2 notices.
     priority = models.PositiveSmallIntegerField(default=1)
     #: The page in whose request this one travels, when its receiver has too many.
     bundle = models.ForeignKey(
@@ -75,6 +75,8 @@ class Page(models.Model):
     asked_at = models.DateTimeField(null=True, blank=True)
     #: When the owner's next contact was tried because nothing said that this page arrived.
     failed_over_at = models.DateTimeField(null=True, blank=True)
+    #: Whether it failed while its alert was held back: who is next is tried when that ends.
+    is_follow_up_owed = models.BooleanField(default=False)
     #: When the receiver's answer asked to acknowledge the alert; done once `link_used_at` is set.
     replied_at = models.DateTimeField(null=True, blank=True)
     #: When somebody acknowledged by the link in this page; the link works once.
@@ -107,6 +109,11 @@ class Page(models.Model):
                 fields=["sent_at"],
                 condition=models.Q(state="sent", receipt="queued"),
                 name="pages_queued_by_receivers",
+            ),
+            models.Index(
+                fields=["receipt_at"],
+                condition=models.Q(is_follow_up_owed=True),
+                name="pages_owed_a_follow_up",
             ),
             models.Index(
                 fields=["replied_at"],

@@ -45,6 +45,8 @@ class Run(models.Model):
     #: screen say the same.
     values = models.JSONField(default=dict)
     state = models.CharField(max_length=20, choices=State.choices, default=State.CREATED)
+    #: When the timer ends that an open run waits for.
+    timer_ends_at = models.DateTimeField(null=True, blank=True)
     #: Held by somebody, with a reason; the state stays what it was.
     paused_at = models.DateTimeField(null=True, blank=True)
     #: Who decides where two people did one step; the one who started it, until handed over.
@@ -59,9 +61,13 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     created_at = models.DateTimeField()
+    #: What the tablet called the run that it began without network; one is taken in once.
+    begun_as = models.UUIDField(null=True, blank=True, unique=True)
     #: When the first step was entered.
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    #: What came after the end was looked at up to here, by when it was received.
+    late_seen_until = models.DateTimeField(null=True, blank=True)
     #: Why it was paused, abandoned or failed.
     reason = models.CharField(max_length=300, blank=True)
     #: Rises with every change, so that a stale screen can be told.
@@ -85,6 +91,11 @@ class Run(models.Model):
                 fields=["site", "created_at"],
                 condition=~models.Q(state__in=["done", "aborted", "failed"]),
                 name="open_runs_by_site",
+            ),
+            models.Index(
+                fields=["timer_ends_at"],
+                condition=models.Q(state="waiting_timer"),
+                name="runs_by_end_of_timer",
             ),
         ]
 
@@ -162,7 +173,12 @@ class RunEntry(models.Model):
                 name="one_entry_per_count_of_a_device",
             ),
         ]
-        indexes = [models.Index(fields=["run", "step_id"], name="entries_by_step")]
+        indexes = [
+            models.Index(fields=["run", "step_id"], name="entries_by_step"),
+            models.Index(
+                fields=["run"], condition=models.Q(is_after_end=True), name="late_entries_by_run"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"R-{self.run_id} {self.get_kind_display()} {self.step_id}".strip()
@@ -200,6 +216,9 @@ class RunJob(models.Model):
         PASSED = "passed"
         FAILED = "failed"
         UNKNOWN = "unknown", "Outcome unknown"
+
+    #: The states in which Hearthwatch is at work.
+    OPEN = (State.WAITING, State.LEASED)
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="jobs")
     step_id = models.CharField(max_length=60)

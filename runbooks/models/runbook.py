@@ -41,9 +41,6 @@ class RunbookVersion(models.Model):
             models.UniqueConstraint(
                 fields=["runbook", "number"], name="one_edition_per_number_of_a_runbook"
             ),
-            models.UniqueConstraint(
-                fields=["runbook", "content_hash"], name="one_edition_per_content_of_a_runbook"
-            ),
         ]
 
     def __str__(self) -> str:
@@ -135,6 +132,10 @@ class RunbookDraft(models.Model):
     base = models.ForeignKey(
         RunbookVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    #: The older edition whose text it restores.
+    goes_back_to = models.ForeignKey(
+        RunbookVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     #: Any text; what is wrong with it is shown beside it.
     source = models.TextField()
     #: Pictures added to it, by name: the hashes of their bytes. Those of `base` need no adding.
@@ -176,6 +177,25 @@ class RunbookDraft(models.Model):
 
     def __str__(self) -> str:
         return f"Draft {self.pk} of {self.runbook or 'a new runbook'}"
+
+
+class DraftVisit(models.Model):
+    """One person who has a draft open to write in it, and when their page said so last."""
+
+    draft = models.ForeignKey(RunbookDraft, on_delete=models.CASCADE, related_name="visits")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["draft", "-seen_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["draft", "user"], name="one_visit_per_person_of_a_draft"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} has {self.draft} open"
 
 
 class DraftRemark(models.Model):

@@ -78,9 +78,12 @@ class RunQuarantine(models.Model):
 
 
 class Tablet(models.Model):
-    """One device that was made ready for a site's runs, as it said of itself last."""
+    """One device that was made ready for a site's runs, as it said of itself last.
 
-    device_id = models.CharField(max_length=36, unique=True)
+    It stands once for each site; its name, and what it has to send, are the same in all of them.
+    """
+
+    device_id = models.CharField(max_length=36)
     label = models.CharField(max_length=80, blank=True)
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="tablets")
     user = models.ForeignKey(
@@ -98,6 +101,31 @@ class Tablet(models.Model):
 
     class Meta:
         ordering = ["site", "label", "device_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device_id", "site"], name="one_row_of_a_tablet_per_site"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.label or self.device_id[:8]
+
+
+class RunPresence(models.Model):
+    """Somebody who has a run on the screen of a device, and at which step; as last heard."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="present")
+    #: The device, or the account where no device has a key.
+    who = models.CharField(max_length=60)
+    name = models.CharField(max_length=120)
+    step_id = models.CharField(max_length=60, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["run", "name", "who"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "who"], name="one_presence_per_device_of_a_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on R-{self.run_id}"

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
+from runbooks.refused import Refused
 
-class OnCallError(Exception):
+
+class OnCallError(Refused):
     """A schedule cannot be changed like that; nothing was changed."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence

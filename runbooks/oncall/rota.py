@@ -45,6 +45,19 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Holiday:
+    """A local day on which layers that rest on holidays do not cover.
+
+    It counts only from `counts_from` until `counts_until`, the moments at which it was named and
+    taken back; None is for ever. So what was covered before stays covered.
+    """
+
+    day: date
+    counts_from: datetime | None = None
+    counts_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Override:
     """A span in which one owner is on call, whatever the layers say."""
 
@@ -61,7 +74,7 @@ class Rota:
     time_zone: str
     layers: tuple[Layer, ...] = ()
     overrides: tuple[Override, ...] = ()
-    holidays: frozenset[date] = frozenset()
+    holidays: tuple[Holiday, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,7 @@ def _sources(rota: Rota, start: datetime, end: datetime) -> Iterator[list[Turn]]
 
 
 def _covered(
-    layer: Layer, zone: ZoneInfo, holidays: frozenset[date], start: datetime, end: datetime
+    layer: Layer, zone: ZoneInfo, holidays: Sequence[Holiday], start: datetime, end: datetime
 ) -> list[Turn]:
     counted = _counted(layer, start, end)
     if not counted:
@@ -162,8 +175,8 @@ def _covered(
     ]
 
 
-def _counted(layer: Layer, start: datetime, end: datetime) -> list[Span]:
-    """Return the part of the span in which the layer counts, as one span or none."""
+def _counted(layer: Layer | Holiday, start: datetime, end: datetime) -> list[Span]:
+    """Return the part of the span in which it counts, as one span or none."""
     begins = start if layer.counts_from is None else layer.counts_from.astimezone(UTC)
     ends = end if layer.counts_until is None else layer.counts_until.astimezone(UTC)
     return _common([(start, end)], [(begins, ends)])
@@ -192,18 +205,21 @@ def _turns_of(
 
 
 def _hours(
-    layer: Layer, zone: ZoneInfo, holidays: frozenset[date], start: datetime, end: datetime
+    layer: Layer, zone: ZoneInfo, holidays: Sequence[Holiday], start: datetime, end: datetime
 ) -> Iterator[Span]:
     """Yield the spans in which a layer covers, day by day, each within one local day or two."""
+    resting: dict[date, list[Holiday]] = {}
+    for holiday in holidays if layer.rests_on_holidays else ():
+        resting.setdefault(holiday.day, []).append(holiday)
     opens, closes = layer.covers_from or MIDNIGHT, layer.covers_until or MIDNIGHT
     day, last = start.astimezone(zone).date() - DAY, end.astimezone(zone).date()
     while day <= last:
-        rests = layer.rests_on_holidays and day in holidays
-        if not rests and (not layer.weekdays or day.weekday() in layer.weekdays):
+        if not layer.weekdays or day.weekday() in layer.weekdays:
             closing_day = day if opens < closes else day + DAY
             span = moment_of(day, opens, zone), moment_of(closing_day, closes, zone)
             if span[0] < span[1]:
-                yield span
+                rests = [free for each in resting.get(day, ()) for free in _counted(each, *span)]
+                yield from _without([span], rests)
         day += DAY
 
 

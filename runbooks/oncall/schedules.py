@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -16,6 +17,7 @@ from fleet.models.site import validate_time_zone
 from runbooks.models import Holiday, Rotation, RotationMember, Schedule
 from runbooks.oncall.audit import write_down
 from runbooks.oncall.errors import OnCallError
+from runbooks.oncall.rota import MIDNIGHT, moment_of
 
 MOST_MEMBERS = 100
 LONGEST_TURN_DAYS = 366
@@ -103,9 +105,22 @@ def remove_rotation(*, rotation: Rotation, by: User | None, now: datetime) -> No
 def add_holiday(
     *, schedule: Schedule, day: date, name: str, by: User | None, now: datetime
 ) -> Holiday:
-    """Let rotations that rest on holidays not cover on the local `day`; naming it anew is fine."""
+    """Let rotations that rest on holidays not cover on the local `day`, from `now` on.
+
+    Naming it anew changes its name. Raises OnCallError: `day_over`, because past days stay as
+    they were.
+    """
+    today = now.astimezone(ZoneInfo(schedule.time_zone)).date()
+    if day < today:
+        raise OnCallError(
+            "day_over", f"{day:%F} is over and stays as it was; name a day from {today:%F} on."
+        )
     holiday, _ = Holiday.objects.update_or_create(
-        schedule=schedule, day=day, defaults={"name": name[:120]}
+        schedule=schedule,
+        day=day,
+        counts_until=None,
+        defaults={"name": name[:120]},
+        create_defaults={"name": name[:120], "counts_from": now},
     )
     write_down("schedule.holiday_added", schedule.slug, by=by, now=now, day=f"{day:%F}")
     return holiday
@@ -113,8 +128,13 @@ def add_holiday(
 
 @transaction.atomic
 def remove_holiday(*, holiday: Holiday, by: User | None, now: datetime) -> None:
-    """Make the day an ordinary one again."""
-    Holiday.objects.filter(pk=holiday.pk).delete()
+    """Make the day an ordinary one again, from `now` on; what has been stays as it was."""
+    standing = Holiday.objects.filter(pk=holiday.pk, counts_until__isnull=True)
+    begins = moment_of(holiday.day, MIDNIGHT, ZoneInfo(holiday.schedule.time_zone))
+    if now <= begins or (holiday.counts_from is not None and holiday.counts_from >= now):
+        standing.delete()
+    else:
+        standing.update(counts_until=now)
     write_down(
         "schedule.holiday_removed", holiday.schedule.slug, by=by, now=now, day=f"{holiday.day:%F}"
     )

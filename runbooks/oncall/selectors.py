@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Prefetch, Q, QuerySet
+from django.db.models import Max, Min, Prefetch, Q, QuerySet
 
 from fleet.models import Owner
-from runbooks.models import PagingGroup, Rotation, RotationMember, Schedule, ScheduleOverride
-from runbooks.models.oncall import Holiday
-from runbooks.oncall.rota import Layer, Override, Rota, Turn, turns
+from runbooks.models import (
+    Holiday,
+    PagingGroup,
+    Rotation,
+    RotationMember,
+    Schedule,
+    ScheduleOverride,
+)
+from runbooks.oncall import rota as pure
+from runbooks.oncall.rota import DAY, MIDNIGHT, Layer, Override, Rota, Turn, moment_of, turns
 
 #: The longest span that is worked out at once.
 LONGEST_SPAN = timedelta(days=400)
@@ -44,7 +52,7 @@ def all_schedules() -> QuerySet[Schedule]:
     """Return every schedule, by name, with its rotations and their members."""
     standing = Rotation.objects.filter(counts_until__isnull=True)
     return Schedule.objects.prefetch_related(
-        Prefetch("rotations", standing), "rotations__members__owner", "holidays"
+        Prefetch("rotations", standing), "rotations__members__owner"
     )
 
 
@@ -62,6 +70,24 @@ def schedule_named(slug: str) -> Schedule | None:
 def all_groups() -> QuerySet[PagingGroup]:
     """Return every group of people who are paged together, by name."""
     return PagingGroup.objects.prefetch_related("owners")
+
+
+def holidays_of(schedule: Schedule) -> QuerySet[Holiday]:
+    """Return the holidays that stand, by day, those of the past among them."""
+    return schedule.holidays.filter(counts_until__isnull=True)
+
+
+def holidays_that_counted(schedule: Schedule) -> dict[date, str]:
+    """Return the names of the days that were or are a holiday for some of their hours, by day."""
+    zone = ZoneInfo(schedule.time_zone)
+    named: dict[date, str] = {}
+    for row in schedule.holidays.all():
+        begins = moment_of(row.day, MIDNIGHT, zone)
+        ends = moment_of(row.day + DAY, MIDNIGHT, zone)
+        is_in_time = row.counts_from is None or row.counts_from < ends
+        if is_in_time and (row.counts_until is None or row.counts_until > begins):
+            named[row.day] = row.name
+    return named
 
 
 def overrides_of(schedule: Schedule, *, since: datetime) -> QuerySet[ScheduleOverride]:
@@ -102,6 +128,33 @@ def gaps_between(schedule: Schedule, *, start: datetime, end: datetime) -> list[
     return [turn for turn in turns_between(schedule, start=start, end=end) if turn.is_gap]
 
 
+def begun_at(schedule: Schedule, *, now: datetime) -> datetime:
+    """Return when the schedule began: with its first rotation or override, whatever became of it.
+
+    It is `now` at the latest: from then on somebody is missing where nobody is on call.
+    """
+    zone = ZoneInfo(schedule.time_zone)
+    # Not `schedule.rotations`: what is fetched beforehand are those that stand.
+    rotations = Rotation.objects.filter(schedule=schedule)
+    begins = [
+        counts_from or moment_of(day, clock, zone)
+        for counts_from, day, clock in rotations.values_list(
+            "counts_from", "starts_on", "hands_over_at"
+        )
+    ]
+    first = schedule.overrides.aggregate(at=Min("created_at"))["at"]
+    return min([now, *begins, first or now])
+
+
+def since_begun(turns: Iterable[ShownTurn], begun: datetime) -> list[ShownTurn]:
+    """Return the turns without the gaps before `begun`: nobody was meant to be on call then."""
+    return [
+        replace(turn, starts_at=max(turn.starts_at, begun)) if turn.is_gap else turn
+        for turn in turns
+        if not turn.is_gap or turn.ends_at > begun
+    ]
+
+
 def rota_of(schedule: Schedule, *, start: datetime, end: datetime) -> Rota:
     """Return the schedule as it counts between `start` and `end`."""
     return rotas_of([schedule], start=start, end=end)[schedule.pk]
@@ -112,7 +165,7 @@ def rotas_of(schedules: Iterable[Schedule], *, start: datetime, end: datetime) -
     wanted = {row.pk: row for row in schedules}
     layers: dict[int, list[Layer]] = {key: [] for key in wanted}
     overrides: dict[int, list[Override]] = {key: [] for key in wanted}
-    holidays: dict[int, set[date]] = {key: set() for key in wanted}
+    holidays: dict[int, list[pure.Holiday]] = {key: [] for key in wanted}
     members: dict[int, list[int]] = {}
     places = RotationMember.objects.filter(rotation__schedule__in=wanted).order_by("position")
     for rotation_id, owner_id in places.values_list("rotation_id", "owner_id"):
@@ -131,14 +184,15 @@ def rotas_of(schedules: Iterable[Schedule], *, start: datetime, end: datetime) -
     for row in exceptions.order_by("created_at", "pk"):
         exception = Override(row.owner_id, row.starts_at, row.ends_at, row.pk)
         overrides[row.schedule_id].append(exception)
-    for holiday in Holiday.objects.filter(schedule__in=wanted):
-        holidays[holiday.schedule_id].add(holiday.day)
+    for named in Holiday.objects.filter(schedule__in=wanted):
+        holiday = pure.Holiday(named.day, named.counts_from, named.counts_until)
+        holidays[named.schedule_id].append(holiday)
     return {
         key: Rota(
             time_zone=row.time_zone,
             layers=tuple(layers[key]),
             overrides=tuple(overrides[key]),
-            holidays=frozenset(holidays[key]),
+            holidays=tuple(holidays[key]),
         )
         for key, row in wanted.items()
     }

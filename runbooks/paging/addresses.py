@@ -13,6 +13,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx
 
+from runbooks.refused import Refused
+
 Address = IPv4Address | IPv6Address
 
 ANY_PUBLIC = "*"
@@ -20,7 +22,7 @@ ANY_PUBLIC = "*"
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-class AddressError(Exception):
+class AddressError(Refused):
     """A page cannot go to this address: a `code` for machines, a sentence for people.
 
     `is_permanent` is False when a later attempt may find the address.
@@ -28,12 +30,7 @@ class AddressError(Exception):
 
     def __init__(self, code: str, sentence: str, *, is_permanent: bool = True) -> None:
         super().__init__(code, sentence)
-        self.code = code
-        self.sentence = sentence
         self.is_permanent = is_permanent
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,22 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from fleet.models import Contact, Owner
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Announcement
+from runbooks.paging.content import PageFacts
 from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, fly
 from runbooks.paging.leases import LEASE_SLACK
 from runbooks.paging.notices import KEEPS_STATE
 from runbooks.paging.outcome import Answer, Fate, describe, fate_of, retry_delay
 from runbooks.paging.own import own_facts
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.people import WORKING
 from runbooks.paging.timeline import clip
 from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
@@ -37,9 +37,20 @@ MOST_AT_ONCE = 20
 MOST_LOOKED_AT = 100
 
 
-def contacts_to_tell(owner: Owner) -> QuerySet[Contact]:
+def contacts_to_tell(owner: Owner | OuterRef) -> QuerySet[Contact]:
     """Return the owner's working contacts that can be told something without opening an alert."""
     return Contact.objects.filter(WORKING, owner=owner).exclude(kind__in=KEEPS_STATE)
+
+
+def first_to_tell(people: Iterable[Owner | None]) -> Owner | None:
+    """Return the first of these people who can be told something; None is nobody."""
+    reachable = (one for one in people if one is not None and contacts_to_tell(one).exists())
+    return next(reachable, None)
+
+
+def those_to_tell(people: QuerySet[Owner]) -> QuerySet[Owner]:
+    """Return those of these people who can be told something; they are looked up together."""
+    return people.filter(Exists(contacts_to_tell(OuterRef("pk"))))
 
 
 def deliver_announcements(
@@ -130,12 +141,12 @@ def _request(one: Announcement, contact: Contact, at: datetime) -> Callable[[], 
 
 
 def facts_about(one: Announcement) -> PageFacts:
-    """Return what an announcement says; `next_at` is when the thing ends."""
+    """Return what an announcement says; `next_at` is when the thing ends, or is told anew."""
     return own_facts(
         purpose="notice",
         page_id=f"msg_{one.pk.hex}",
         kind=one.kind,
-        reason="it was asked for by you",
+        reason="it concerns you",
         owner_name=one.owner.name,
         summary=one.summary,
         attempt=one.attempts_made,

@@ -1,15 +1,22 @@
 """When many pages wait for one contact: a few travel alone, the rest together in one request.
 
 A contact gets a handful of single pages in ten minutes. What waits beyond that goes as one
-request, the bundle, at most one a minute: its leader is a page like any other, and the others
-point to it. Who is in a bundle is settled before its first attempt and never grows, so that a
-receiver that knows its `webhook-id` already has lost nothing.
+request, the bundle, at most one a minute: its leader, the most pressing of them, is a page like
+any other, and the others point to it. Who is in a bundle is settled before its first attempt and
+never grows, so that a receiver that knows its `webhook-id` already has lost nothing.
+
+What is urgent does not wait for the minute: it goes at once, without the others, and where
+another urgent page has just done so, it waits a sixth of the minute at most and goes with those
+that are urgent too.
+
+To wait for a bundle is no failure. While the contact works, no page is given up meanwhile,
+whatever its step's end.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -19,9 +26,12 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from fleet.models import Contact
 from runbooks.models import Page, PageAttempt
+from runbooks.paging.clock import CLOCKS_APART
+from runbooks.paging.turns import URGENT
+from telemetry.models import Finding
 
-#: The most pages that one request may carry.
-LARGEST_BUNDLE = 100
+#: Urgent requests may follow one another so many times as closely as the others.
+URGENT_SOONER = 6
 #: The span in which a contact's requests are counted.
 WINDOW = timedelta(minutes=10)
 #: Receivers that are machines and group by themselves; each page must reach them as its own.
@@ -42,59 +52,119 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How the next page to a contact travels, and until when it waits (`LATER` alone)."""
+    """How the next page to a contact travels, and until when it waits (`LATER` alone).
+
+    `is_ahead` says that only urgent pages travel with it (`BUNDLED` alone).
+    """
 
     way: Way
     until: datetime | None = None
+    is_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many requests a contact had lately or has yet to take, and when the last one was."""
+    """How many requests a contact had lately or has yet to take, and when the last ones were.
+
+    Whether an urgent page led them is told apart: neither kind makes the other wait. `is_failing`
+    says that pages wait for another attempt, and none was delivered since they failed.
+    """
 
     requests: int = 0
     last_at: datetime | None = None
+    last_urgent_at: datetime | None = None
+    is_failing: bool = False
 
 
 def place_of(page: Page, *, contact: Contact, load: Load, now: datetime) -> Place:
     """Return how a page that is due travels; the caller holds the contact's row lock."""
-    if not _is_counted(page, contact, now):
-        return Place(Way.ALONE)
     limit: int = settings.HEARTHWATCH_PAGES_PER_CONTACT
-    if load.requests < limit:
+    if not _is_counted(page, contact) or load.requests < limit:
         return Place(Way.ALONE)
-    spacing = timedelta(seconds=settings.HEARTHWATCH_BUNDLE_SECONDS)
+    # Past its end it is given up at once, so that somebody else is tried.
+    if load.is_failing and page.give_up_at <= now:
+        return Place(Way.ALONE)
+    is_urgent = page.alert.severity == Finding.Severity.URGENT
+    last_at = load.last_urgent_at if is_urgent else load.last_at
+    wait = spacing() / URGENT_SOONER if is_urgent and not load.is_failing else spacing()
     # The first bundle goes at once: it carries what the single pages left behind.
-    if load.requests > limit and load.last_at is not None and load.last_at + spacing > now:
-        return Place(Way.LATER, until=load.last_at + spacing)
-    return Place(Way.BUNDLED)
+    if load.requests > limit and last_at is not None and last_at + wait > now:
+        return Place(Way.LATER, until=last_at + wait)
+    return Place(Way.BUNDLED, is_ahead=is_urgent and load.requests > limit)
+
+
+def spacing() -> timedelta:
+    """Return the shortest time between two bundles to one contact."""
+    return timedelta(seconds=settings.HEARTHWATCH_BUNDLE_SECONDS)
 
 
 def loads_of(contact_ids: Collection[int], *, now: datetime) -> dict[int, Load]:
     """Return the load of each contact, in two statements, three where attempts are under way."""
     own = Page.objects.filter(contact__in=contact_ids, purpose=Page.Purpose.PAGE).order_by()
-    sent = own.filter(bundle__isnull=True, state=Page.State.SENT, sent_at__gt=now - WINDOW)
     counts: Counter[int] = Counter()
-    moments: dict[int, list[datetime]] = defaultdict(list)
-    of_contacts = sent.values_list("contact_id").annotate(count=Count("pk"), last=Max("sent_at"))
-    for contact_id, count, last in of_contacts:
+    #: By contact and whether it is urgent.
+    moments: dict[tuple[int, bool], list[datetime]] = defaultdict(list)
+    delivered, failed = dict[int, datetime](), dict[int, datetime]()
+    sent = own.filter(bundle__isnull=True, state=Page.State.SENT, sent_at__gt=now - WINDOW)
+    for contact_id, count, *lasts in sent.values_list("contact_id").annotate(
+        count=Count("pk"), **_lasts("sent_at", URGENT)
+    ):
         counts[contact_id] += count
-        moments[contact_id].append(last)
+        _note(moments, contact_id, lasts)
+        delivered[contact_id] = max(at for at in lasts if at is not None)
     # Attempts that failed count too: a receiver in trouble is not asked a hundred times a minute.
-    in_hand = list(own.filter(TRIED, state__in=LIVE).values_list("pk", "contact_id", "state"))
-    for _, contact_id, state in in_hand:
+    columns = ("pk", "contact_id", "state", "alert__severity", "last_error")
+    in_hand = list(own.filter(TRIED, state__in=LIVE).values_list(*columns))
+    for _, contact_id, state, severity, _ in in_hand:
         counts[contact_id] += 1
         if state == Page.State.LEASED:
-            moments[contact_id].append(now)
+            moments[contact_id, severity == Finding.Severity.URGENT].append(now)
     if in_hand:
         tried = PageAttempt.objects.filter(page__in=[pk for pk, *_ in in_hand]).order_by()
-        last_tries = tried.values_list("page__contact_id").annotate(last=Max("started_at"))
-        for contact_id, last in last_tries:
-            moments[contact_id].append(last)
+        of_urgent = Q(page__alert__severity=Finding.Severity.URGENT)
+        for contact_id, *lasts in tried.values_list("page__contact_id").annotate(
+            **_lasts("started_at", of_urgent)
+        ):
+            _note(moments, contact_id, lasts)
+            failed[contact_id] = max(at for at in lasts if at is not None)
+    troubled = {contact_id for _, contact_id, *_, last_error in in_hand if last_error}
     return {
-        contact_id: Load(counts[contact_id], max(moments[contact_id], default=None))
+        contact_id: Load(
+            requests=counts[contact_id],
+            last_at=_last(moments[contact_id, False], now),
+            last_urgent_at=_last(moments[contact_id, True], now),
+            is_failing=contact_id in troubled
+            and _is_later(failed.get(contact_id), delivered.get(contact_id)),
+        )
         for contact_id in contact_ids
     }
+
+
+def _lasts(moment: str, is_urgent: Q) -> dict[str, Max]:
+    return {
+        "last": Max(moment, filter=~is_urgent),
+        "last_urgent": Max(moment, filter=is_urgent),
+    }
+
+
+def _note(
+    moments: dict[tuple[int, bool], list[datetime]],
+    contact_id: int,
+    lasts: Sequence[datetime | None],
+) -> None:
+    """Keep the last moments of a contact: of what is not urgent, then of what is."""
+    for at, is_urgent in zip(lasts, (False, True), strict=True):
+        if at is not None:
+            moments[contact_id, is_urgent].append(at)
+
+
+def _last(moments: Sequence[datetime], now: datetime) -> datetime | None:
+    # One of the time to come is of a clock that was set back: nobody waits for a bundle until then.
+    return max((at for at in moments if at <= now + CLOCKS_APART), default=None)
+
+
+def _is_later(failed_at: datetime | None, delivered_at: datetime | None) -> bool:
+    return failed_at is not None and (delivered_at is None or failed_at >= delivered_at)
 
 
 def bundleable(due: QuerySet[Page]) -> QuerySet[Page]:
@@ -112,7 +182,7 @@ def members_waiting(leaders: Collection[Page], *, now: datetime) -> QuerySet[Pag
     )
 
 
-def _is_counted(page: Page, contact: Contact, now: datetime) -> bool:
+def _is_counted(page: Page, contact: Contact) -> bool:
     """Tell whether the page is one more for this contact, rather than one that goes anyway."""
     is_working = contact.is_enabled and not contact.disabled_reason and contact.tested_at
     had_its_own_request = page.attempts_made > 0 and page.bundle_id is None
@@ -120,7 +190,6 @@ def _is_counted(page: Page, contact: Contact, now: datetime) -> bool:
         page.purpose == Page.Purpose.PAGE
         and contact.kind not in GROUPING_KINDS
         and not had_its_own_request
-        # These two are given up at once, so that the next contact is tried.
+        # Given up at once, so that the next contact is tried.
         and is_working
-        and page.give_up_at > now
     )

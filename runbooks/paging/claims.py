@@ -1,7 +1,8 @@
 """Whose page goes next: claim the pages whose turn it is, at most one a contact at once.
 
-The most pressing page goes first, then the contact served longest ago, then the page due the
-longest. Pages of contacts that are equally pressing are claimed together, in one transaction.
+The most pressing page goes first (`turns`), then the contact served longest ago, then the page
+due the longest. Pages of contacts that are equally pressing are claimed together, in one
+transaction.
 """
 
 from __future__ import annotations
@@ -13,24 +14,28 @@ from itertools import groupby
 from types import MappingProxyType
 
 from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Least
+from django.db.models.functions import Greatest, Least
 
 from fleet.models import Contact
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Page, PageAttempt
 from runbooks.paging.bundles import (
-    LARGEST_BUNDLE,
     LIVE,
+    Load,
     Way,
     bundleable,
     loads_of,
     members_waiting,
     place_of,
+    spacing,
 )
+from runbooks.paging.content import LARGEST_BUNDLE
 from runbooks.paging.leases import LEASE_SLACK, NOT_HELD_BACK
+from runbooks.paging.turns import IN_TURN, PRESSING, URGENT
 
 _NEVER_SERVED: Mapping[int, datetime] = MappingProxyType({})
-_IN_TURN = ("priority", "next_attempt_at", "created_at", "pk")
+#: Pages of a bundle whose outcome a worker writes down in a second, with time to spare.
+_WRITTEN_IN_A_SECOND = 100
 
 
 def claim_pages(
@@ -67,7 +72,7 @@ def _contacts_in_turn(
         .order_by()
         .values("contact")
         .annotate(
-            pressing=Min("priority"),
+            pressing=Min(PRESSING),
             since=Min("next_attempt_at"),
             sent_at=Subquery(sent.order_by("-sent_at").values("sent_at")[:1]),
         )
@@ -108,9 +113,10 @@ def _claim_for_each(contact_ids: Sequence[int], now: datetime, length: timedelta
 
 def _first_pages(contacts: Collection[int], now: datetime) -> dict[int, Page]:
     """Lock the page of each contact that goes first; one that somebody holds is left out."""
-    first = _due(now).filter(contact__in=contacts).order_by("contact_id", *_IN_TURN)
+    first = _due(now).filter(contact__in=contacts).order_by("contact_id", *IN_TURN)
     ids = first.distinct("contact_id").values("pk")
-    return {page.contact_id: page for page in _locked(_due(now).filter(pk__in=ids))}
+    pages = _locked(_due(now).filter(pk__in=ids)).select_related("alert")
+    return {page.contact_id: page for page in pages}
 
 
 def _leaders(pages: Collection[Page], now: datetime) -> set[uuid.UUID]:
@@ -123,31 +129,53 @@ def _claim_with_members(contact: Contact, now: datetime, length: timedelta) -> P
     due = _due(now).filter(contact=contact)
     load = loads_of([contact.pk], now=now)[contact.pk]
     while True:
-        page = _locked(due).first()
+        page = _locked(due).select_related("alert").first()
         if page is None:
             return None
         place = place_of(page, contact=contact, load=load, now=now)
         if place.until is None:
             break
-        _postpone(due, until=place.until)
+        _postpone(due, until=place.until, load=load)
     members = list(_locked(members_waiting([page], now=now)))
     if place.way is Way.BUNDLED and not members:
-        others = bundleable(due).exclude(pk=page.pk).filter(give_up_at__gt=now)
+        others = bundleable(due).exclude(pk=page.pk)
+        if place.is_ahead:
+            # Alone it says most, and hundreds of others take their time to be read.
+            others = others.filter(URGENT)
+        if load.is_failing:
+            others = others.filter(give_up_at__gt=now)
         members = list(_locked(others)[: LARGEST_BUNDLE - 1])
+        _give_time([page, *members], now)
+    length += timedelta(seconds=len(members) // _WRITTEN_IN_A_SECOND)
     token = _lease([page], now + length, length)
     _lease(members, now + length, length, leader=page, token=token)
     return page
 
 
-def _postpone(due: QuerySet[Page], *, until: datetime) -> None:
+def _give_time(pages: Collection[Page], now: datetime) -> None:
+    """Put off the end of pages that waited for their bundle past it: they are tried, too."""
+    late = {page.pk: page for page in pages if page.give_up_at <= now}
+    if late:
+        Page.objects.filter(pk__in=late).update(give_up_at=now + spacing())
+    for page in late.values():
+        page.give_up_at = now + spacing()
+
+
+def _postpone(due: QuerySet[Page], *, until: datetime, load: Load) -> None:
     """Let the pages that would be bundled wait, so that nobody asks about each of them anew.
 
-    None waits past its own end: then it is given up in time, and the next person is tried.
+    Where the contact works, they have time left when the wait is over. Where it fails, none waits
+    past its own end: then it is given up in time, and the next person is tried.
     """
     # Locked first, passing over what others hold: two updates of many rows would wait for each
     # other.
     waiting = list(_locked(bundleable(due)).values_list("pk", flat=True))
-    Page.objects.filter(pk__in=waiting).update(next_attempt_at=Least(until, F("give_up_at")))
+    rows = Page.objects.filter(pk__in=waiting)
+    if load.is_failing:
+        rows.update(next_attempt_at=Least(until, F("give_up_at")))
+    else:
+        in_time = Greatest(F("give_up_at"), until + spacing())
+        rows.update(next_attempt_at=until, give_up_at=in_time)
 
 
 def _lease(
@@ -194,7 +222,7 @@ def _due(now: datetime) -> QuerySet[Page]:
 
 def _locked(pages: QuerySet[Page]) -> QuerySet[Page]:
     rows = pages.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return rows.order_by(*_IN_TURN)
+    return rows.order_by(*IN_TURN)
 
 
 def _account_for_lost_attempts(pages: Collection[Page], length: timedelta) -> None:

@@ -9,19 +9,15 @@ from runbooks.paging.addresses import AddressError, find_target
 from runbooks.paging.signature import new_secret
 from runbooks.paging.transports import pagerduty
 from runbooks.paging.transports.registry import CHECKS, Endpoint, EndpointError
+from runbooks.refused import Refused
 
 _LONGEST_LABEL, _LONGEST_TEXT = 80, 1000
 #: Kinds whose address is no URL that the server itself connects to.
 _NOT_CONNECTED_TO = (Contact.Kind.EMAIL, Contact.Kind.APPRISE)
 
 
-class ContactError(Exception):
+class ContactError(Refused):
     """A contact that cannot be made or changed so: a `code` for machines, a sentence."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
 
 
 def read_endpoint(*, kind: str, url: str, secret: str) -> Endpoint:

@@ -8,16 +8,12 @@ through `fleet.access`, that the person may do it.
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
-from uuid import uuid4
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.models import Contact, Owner, Site
-from fleet.names import name_of
 from runbooks.paging.contact_input import ContactError, read_endpoint, read_label
 from runbooks.paging.contact_rows import (
     CHANGED,
@@ -30,12 +26,10 @@ from runbooks.paging.contact_rows import (
     take_away,
     write_down,
 )
-from runbooks.paging.outcome import Answer, Fate, describe, fate_of
-from runbooks.paging.own import own_facts
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.people import WORKING
 from runbooks.paging.signature import new_secret
-from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
+from runbooks.paging.transports.registry import endpoint_of
+from runbooks.paging.trials import send_test_page
 
 __all__ = [
     "REMOVED",
@@ -50,8 +44,6 @@ __all__ = [
     "send_test_page",
     "switch_contact",
 ]
-
-logger = logging.getLogger(__name__)
 
 #: How long pages carry the old signature too.
 ROTATION = timedelta(hours=24)
@@ -182,89 +174,6 @@ def rotate_secret(*, contact: Contact, by: User | None, now: datetime) -> str:
     )
     write_down("contact.secret_rotated", contact, by, now)
     return secret
-
-
-def send_test_page(*, contact: Contact, by: User | None, now: datetime) -> Answer:
-    """Send the contact a test page, and record whether it counts from now on.
-
-    Takes as long as its receiver, at most HEARTHWATCH_PAGE_TIMEOUT_SECONDS; call it outside a
-    transaction. Raises ContactError (`contact_removed`).
-    """
-    current = contacts_of(contact.owner).filter(pk=contact.pk).select_related("owner").first()
-    if current is None:
-        raise ContactError("contact_removed", "This contact was removed. Add a new one.")
-    answer = TRANSPORTS[current.kind](
-        _test_facts(current, by, now),
-        endpoint=endpoint_of(current, now),
-        at=now,
-        timeout_seconds=settings.HEARTHWATCH_PAGE_TIMEOUT_SECONDS,
-        allowed=settings.HEARTHWATCH_PAGE_HOSTS,
-    )
-    said = describe(answer, kind=current.kind)
-    logger.info("contact.tested", extra={"contact_id": current.pk, "outcome": said})
-    _note_test(current, answer, by, now)
-    return answer
-
-
-@transaction.atomic
-def _note_test(contact: Contact, answer: Answer, by: User | None, now: datetime) -> None:
-    """Record what came of a test page to `contact` as it was read before it was sent.
-
-    Nothing is recorded where its address was changed meanwhile. A failed test leaves a contact in
-    force that passed one before, but for a receiver that says it has gone.
-    """
-    fate = fate_of(answer)
-    has_passed = fate is Fate.SENT
-    tested: dict[str, object] = {
-        "last_test_at": now,
-        "last_test_outcome": _outcome(contact, answer),
-    }
-    if has_passed:
-        tested |= {"tested_at": now, "disabled_reason": ""}
-    elif fate is Fate.GONE:
-        tested["disabled_reason"] = f"The receiver answered 410 Gone at {now:%F %H:%M} UTC."
-    as_it_was = Contact.objects.filter(pk=contact.pk, url=contact.url, secret=contact.secret)
-    if not as_it_was.exclude(disabled_reason=REMOVED).update(**tested):
-        return
-    write_down("contact.tested", contact, by, now, has_passed=has_passed)
-    replaced = replaced_by(contact) if has_passed else None
-    if replaced is not None:
-        _take_over(replaced, contact, tested)
-
-
-def _outcome(contact: Contact, answer: Answer) -> str:
-    said = describe(answer, kind=contact.kind)
-    if fate_of(answer) is Fate.SENT:
-        return f"The test page got through ({said})."
-    return f"The test page did not get through: {said}"[:300]
-
-
-def _test_facts(contact: Contact, by: User | None, now: datetime) -> PageFacts:
-    who = name_of(by) if by is not None else "The command line"
-    return own_facts(
-        purpose="test",
-        page_id=f"msg_{uuid4().hex}",
-        owner_name=contact.owner.name,
-        reason=f"{who} tests this contact",
-        summary=f"Test page for {contact.owner.name} by {contact.label}, asked for by {who}. "
-        "Nothing is wrong and nothing is to be done.",
-        now=now,
-    )
-
-
-def _take_over(replaced: Contact, tested_one: Contact, tested: dict[str, object]) -> None:
-    """Let the contact in force say what the tested one says; it keeps its id and its place."""
-    in_force = Contact.objects.filter(pk=replaced.pk)
-    in_force.update(
-        label=tested_one.label,
-        url=tested_one.url,
-        secret=tested_one.secret,
-        previous_secret="",
-        previous_secret_until=None,
-    )
-    # By itself: the database forgets a test when the address changes in the same statement.
-    in_force.update(**tested)
-    take_away(tested_one)
 
 
 def _is_in_force(contact: Contact) -> bool:

@@ -14,22 +14,20 @@ from fleet.queue import Job, enqueue_on_commit
 from runbooks.models import Alert, AlertEvent, Escalation, Page
 from runbooks.paging.outbox import Order, queue_pages
 from runbooks.paging.people import WORKING, next_contact
-from runbooks.paging.timeline import write_entry
+from runbooks.paging.timeline import spell_time, write_entry
+from runbooks.refused import Refused
 
 logger = logging.getLogger(__name__)
 
 #: How long a page that was sent once more by hand is tried.
 REDELIVERY = timedelta(minutes=5)
 _LONGEST_TRY = timedelta(hours=1)
+#: A round that reached nobody begins anew no sooner than so long after its last step.
+ROUNDS_APART = timedelta(minutes=5)
 
 
-class RedeliveryError(Exception):
+class RedeliveryError(Refused):
     """A page is not sent once more: a `code` for machines, a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
 
 
 @transaction.atomic
@@ -50,6 +48,9 @@ def redeliver_page(*, page: Page, by: User, now: datetime) -> Page:
         next_attempt_at=now,
         give_up_at=now + REDELIVERY,
         receipt=Page.Receipt.NONE,
+        is_follow_up_owed=False,
+        # What it failed for before is no failure of this try.
+        last_error="",
     )
     enqueue_on_commit(Job.DELIVER_PAGES)
     logger.info("page.redelivered", extra={"page": str(page.pk), "user_id": by.pk})
@@ -112,11 +113,13 @@ def follow_up(page: Page, *, escalation: Escalation | None, now: datetime) -> st
     """Page the owner's next contact, or have the next step taken now; return a sentence on it."""
     if page.purpose != Page.Purpose.PAGE:
         return "Its receiver may go on showing the alert as it was."
-    contact = queue_next_contact(page, now=now)
+    contact = None if _has_failed_over(page) else queue_next_contact(page, now=now)
     if contact is not None:
         return f"{contact.label} is tried next."
-    if escalation is not None and _hurry(escalation, page, now):
-        return "Nobody of this step was reached, so the next step is taken now."
+    due_at = _hurry(escalation, page, now) if escalation is not None else None
+    if due_at is not None:
+        when = "now" if due_at == now else f"at {spell_time(due_at)}"
+        return f"Nobody of this step was reached, so the next step is taken {when}."
     return "There is no other contact to try."
 
 
@@ -141,19 +144,34 @@ def queue_next_contact(page: Page, *, now: datetime) -> Contact | None:
     return contact
 
 
-def _hurry(escalation: Escalation, page: Page, now: datetime) -> bool:
-    """Make the next step due when no page of this one arrived or still may.
+def _has_failed_over(page: Page) -> bool:
+    """Tell whether the owner's next contact was tried while this page was still under way.
 
-    Never into a new round: where every page dies at once, the rounds would be spent in seconds.
+    What becomes of that one's page, it has a next one of its own.
+    """
+    if not Page.objects.filter(pk=page.pk, failed_over_at__isnull=False).exists():
+        return False
+    others = Page.objects.filter(
+        alert=page.alert_id, sequence=page.sequence, owner=page.owner_id, purpose=page.purpose
+    )
+    return others.exclude(pk=page.pk).filter(created_at__gt=page.created_at).exists()
+
+
+def _hurry(escalation: Escalation, page: Page, now: datetime) -> datetime | None:
+    """Make the next step due when no page of this one arrived or still may; return when.
+
+    A new round waits a little: where every page dies at once, the rounds would be spent in seconds.
     """
     others = Page.objects.filter(
         alert=page.alert_id, sequence=page.sequence, purpose=Page.Purpose.PAGE
     ).exclude(state__in=[Page.State.DEAD, Page.State.CANCELLED])
     if others.exists():
-        return False
-    is_hurried = Escalation.objects.filter(
-        pk=escalation.pk, step_index__gt=0, next_due_at__gt=now
-    ).update(next_due_at=now)
-    if is_hurried:
-        enqueue_on_commit(Job.ESCALATE_DUE)
-    return bool(is_hurried)
+        return None
+    due_at = now
+    if escalation.step_index == 0:
+        due_at = max(now, (escalation.last_step_at or now) + ROUNDS_APART)
+    waiting = Escalation.objects.filter(pk=escalation.pk, next_due_at__gt=due_at)
+    if not waiting.update(next_due_at=due_at):
+        return None
+    enqueue_on_commit(Job.ESCALATE_DUE)
+    return due_at

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from django.conf import settings
 
-from fleet.models import Site
+from fleet.models import Contact, Site
 from fleet.names import name_of
 from runbooks.models import Alert, Page, RunbookVersion
-from runbooks.paging.links import token_for
-from runbooks.paging.payload import FIRST_STEPS, PageFacts
+from runbooks.paging.content import FIRST_STEPS, MOST_IN_FULL, PageFacts
+from runbooks.paging.links import Act, token_for
 from runbooks.paging.people import KnownOwners
 
 
@@ -71,8 +71,9 @@ def facts_of(
     companions: Sequence[Page] = (),
     known: KnownOwners | None = None,
 ) -> PageFacts:
-    """Return what a page of `leases.pages_to_send` says at `at`, with those in its request."""
-    alert, version = page.alert, page.alert.runbook_version
+    """Return what a page of `leases.pages_to_send` says; the first of its companions in full."""
+    in_full = companions[: MOST_IN_FULL - 1]
+    alert = page.alert
     return PageFacts(
         base_url=settings.HEARTHWATCH_BASE_URL,
         page_id=webhook_id(page),
@@ -91,15 +92,13 @@ def facts_of(
         **_where(alert.site),
         node_name=alert.node.name if alert.node else None,
         node_role=alert.node.role if alert.node else "",
-        runbook_slug=version.runbook.slug,
-        runbook_title=version.runbook.title,
-        runbook_version=version.number,
-        runbook_hash=version.content_hash,
-        first_steps=_first_steps(version),
+        **_runbook(alert.runbook_version),
         **_next(next_of(alert, at, known)),
         purpose=page.purpose,
         ack_url=_link(page, at),
-        bundled=tuple(facts_of(one, at=at, next_of=next_of, known=known) for one in companions),
+        shown_url=_shown_link(page, at),
+        bundled=tuple(facts_of(one, at=at, next_of=next_of, known=known) for one in in_full),
+        more_alert_ids=tuple(one.alert_id for one in companions[len(in_full) :]),
         acknowledged_by=_holder(alert),
     )
 
@@ -107,6 +106,16 @@ def facts_of(
 #: The titles of an edition's first steps by the hash of its content, which never changes.
 _TITLES: dict[str, tuple[str, ...]] = {}
 _MOST_TITLES = 1000
+
+
+def _runbook(version: RunbookVersion) -> dict[str, Any]:
+    return {
+        "runbook_slug": version.runbook.slug,
+        "runbook_title": version.runbook.title,
+        "runbook_version": version.number,
+        "runbook_hash": version.content_hash,
+        "first_steps": _first_steps(version),
+    }
 
 
 def _first_steps(version: RunbookVersion) -> tuple[str, ...]:
@@ -124,6 +133,13 @@ def _link(page: Page, at: datetime) -> str:
     if page.purpose != Page.Purpose.PAGE:
         return ""
     return f"{settings.HEARTHWATCH_BASE_URL}/p/{token_for(page, at=at)}/"
+
+
+def _shown_link(page: Page, at: datetime) -> str:
+    if page.purpose != Page.Purpose.PAGE or page.contact.kind != Contact.Kind.WEB_PUSH:
+        return ""
+    token = token_for(page, at=at, act=Act.SHOWN)
+    return f"{settings.HEARTHWATCH_BASE_URL}/p/{token}/shown/"
 
 
 def _holder(alert: Alert) -> str:

@@ -15,6 +15,7 @@ from django.db.models import F, Prefetch, Q, QuerySet
 
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, Page, RunbookVersion
+from runbooks.paging.turns import PRESSING
 
 #: Between the end of the request and the end of the lease: time to write the outcome.
 LEASE_SLACK = timedelta(seconds=5)
@@ -54,11 +55,12 @@ def leading(pages: Collection[Page]) -> set[UUID]:
 
 
 def companions_to_send(leader: Page) -> tuple[list[Page], list[Page]]:
-    """Return the pages leased with `leader` that are still wanted, and those that are not."""
+    """Return the pages leased with `leader` that are still wanted, the worst first, and others."""
     leased = Page.objects.filter(
         bundle=leader, state=Page.State.LEASED, lease_token=leader.lease_token
     )
-    wanted = list(_with_all_it_says(leased).order_by("priority", "created_at", "pk"))
+    # Its attempts may be long after the claim; meanwhile an alert may have got worse.
+    wanted = list(_with_all_it_says(leased).order_by(PRESSING.asc(), "created_at", "pk"))
     return wanted, list(leased.exclude(pk__in=[page.pk for page in wanted]))
 
 

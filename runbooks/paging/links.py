@@ -1,49 +1,57 @@
-"""The link in a page with which whoever got it acknowledges, on a phone, without logging in.
+"""The links in a page: whoever got it acknowledges by one; a browser says that it showed it.
 
-A link is signed, says which page it came in and when it was written, and dies after a day. Its
-token is as good as a key for this one act: it is never logged and never kept.
+A link is signed for its one act, says which page it came in and when it was written, and dies
+after a day. Its token is as good as a key for that act: it is never logged and never kept.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
 
 from runbooks.models import Page
+from runbooks.refused import Refused
 
 LIFETIME = timedelta(hours=24)
 #: Hexadecimal digits of a page's id; the rest of what is signed is the time.
 _ID_DIGITS = 32
 
 
-class LinkError(Exception):
+class LinkError(Refused):
     """A link that opens nothing: a `code` for machines, a sentence for people.
 
     `page` is the page it came in, where that much can be told.
     """
 
     def __init__(self, code: str, sentence: str, page: Page | None = None) -> None:
-        super().__init__(code)
-        self.code = code
-        self.sentence = sentence
+        super().__init__(code, sentence)
         self.page = page
 
 
-def token_for(page: Page, *, at: datetime) -> str:
+class Act(StrEnum):
+    """What a link is good for; each has a signature of its own."""
+
+    ACKNOWLEDGE = "runbooks.paging.links"
+    SHOWN = "runbooks.paging.links.shown"
+
+
+def token_for(page: Page, *, at: datetime, act: Act = Act.ACKNOWLEDGE) -> str:
     """Return the token of a link written at `at`; letters, digits, `-`, `_` and one point."""
-    return _signer().sign(f"{page.pk.hex}{int(at.timestamp()):x}")
+    return _signer(act).sign(f"{page.pk.hex}{int(at.timestamp()):x}")
 
 
-def page_of(token: str, *, now: datetime) -> Page:
+def page_of(token: str, *, now: datetime, act: Act = Act.ACKNOWLEDGE) -> Page:
     """Return the page that the link came in, with its alert.
 
-    Raises LinkError: `link_unknown` for what was never a link of ours, `link_expired` after a day.
-    Whether it was used already is the page's `link_used_at`: that question is asked under a lock.
+    Raises LinkError: `link_unknown` for what was never a link of ours for this act, `link_expired`
+    after a day. Whether it was used already is the page's `link_used_at`, or its receipt: that
+    question is asked under a lock.
     """
     try:
-        signed = _signer().unsign(token)
+        signed = _signer(act).unsign(token)
         page_id = UUID(hex=signed[:_ID_DIGITS])
         written_at = datetime.fromtimestamp(int(signed[_ID_DIGITS:], 16), UTC)
     except (BadSignature, ValueError, OverflowError):
@@ -83,6 +91,6 @@ def _unknown() -> LinkError:
     )
 
 
-def _signer() -> Signer:
+def _signer(act: Act) -> Signer:
     # A point, because some phones end a link at the colon that stands there otherwise.
-    return Signer(sep=".", salt="runbooks.paging.links")
+    return Signer(sep=".", salt=act.value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from http import HTTPStatus
 
 #: Seconds between a failed attempt and the next one; the last is repeated.
 RETRY_SECONDS = (5, 15, 30, 60, 120)
@@ -34,7 +35,8 @@ _STATUS_WORDS: Mapping[str, str] = {
 class Answer:
     """What came back from one attempt.
 
-    `status` is None when no answer came; `error` then says why in a sentence. `body` is what was
+    `status` is None when no answer came; `error` then says why in a sentence. `is_gone` says that
+    the receiver has gone for good, where its status alone does not. `body` is what was
     read to learn what the receiver means, and is kept nowhere; `body_head`, at most its first
     1,000 characters, is what is kept of it. `retry_after` is the header as it was sent, or empty.
     """
@@ -42,6 +44,7 @@ class Answer:
     status: int | None
     error: str = ""
     is_permanent: bool = False
+    is_gone: bool = False
     body: str = field(default="", repr=False)
     body_head: str = ""
     retry_after: str = ""
@@ -72,7 +75,7 @@ def fate_of(answer: Answer) -> Fate:
         return Fate.DEAD if answer.is_permanent else Fate.RETRY
     if 200 <= status < 300:
         return Fate.SENT
-    if status == _GONE:
+    if status == _GONE or answer.is_gone:
         return Fate.GONE
     if status >= 500 or status in _TEMPORARY:
         return Fate.RETRY
@@ -127,6 +130,12 @@ def describe(answer: Answer, *, kind: str) -> str:
 def status_words(status: int | None, kind: str) -> str:
     """Return a status as whoever looks for a fault knows it: `HTTP 200`, `SMTP 250`."""
     return _STATUS_WORDS.get(kind, "HTTP {status}").format(status=status)
+
+
+def gone_sentence(answer: Answer, *, now: datetime) -> str:
+    """Return why a contact was switched off, as a sentence."""
+    status = answer.status or _GONE
+    return f"The receiver answered {status} {HTTPStatus(status).phrase} at {now:%F %H:%M} UTC."
 
 
 def _asked_seconds(header: str, now: datetime) -> float | None:

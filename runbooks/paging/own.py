@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from django.conf import settings
 
-from runbooks.paging.payload import PageFacts
+from runbooks.paging.content import PageFacts
 
 #: It is about no site, and no runbook is pinned to it.
 _NOWHERE: Final[dict[str, Any]] = {
@@ -38,6 +38,7 @@ def own_facts(
     attempt: int = 1,
     next_at: datetime | None = None,
     notice_url: str = "",
+    shown_url: str = "",
 ) -> PageFacts:
     """Return what such a message says; each line of `summary` is a sentence.
 
@@ -61,5 +62,6 @@ def own_facts(
         next_at=next_at,
         purpose=purpose,
         notice_url=notice_url,
+        shown_url=shown_url,
         **_NOWHERE,
     )

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, Q
 
 from fleet.models import Contact, Membership, Owner, Site
 from runbooks.models import PagingGroup, Schedule
-from runbooks.oncall.selectors import on_call_ids
+from runbooks.oncall.rota import Rota, turns
+from runbooks.oncall.selectors import rotas_of
 
 #: A contact that people left switched on, whose receiver has not gone, and that passed a test.
 WORKING = Q(is_enabled=True, disabled_reason="", tested_at__isnull=False)
 
-#: Owners by id, each with `working_contacts`; the catch-all owners are among them.
-KnownOwners = Mapping[int, Owner]
+#: Around the moment that is asked about, a schedule is looked up for so long at once.
+_BEFORE, _AFTER = timedelta(days=1), timedelta(days=7)
+_INSTANT = timedelta(microseconds=1)
+
 #: Who one word means: owner ids, and the one contact that counts where a word names it.
 _Meant = list[tuple[int, int | None]]
 
@@ -30,13 +34,115 @@ class Person:
     contact: Contact
 
 
-def known_owners(owner_ids: Iterable[int | None]) -> KnownOwners:
-    """Return these owners and the catch-all owners by id, with their contacts; two queries.
+@dataclass(frozen=True, slots=True)
+class _Duty:
+    """A schedule as it counts between two moments; `rota` is None where there is no such one."""
+
+    rota: Rota | None
+    starts_at: datetime
+    ends_at: datetime
+
+    def meant(self, at: datetime) -> _Meant:
+        """Return whoever is on call at `at`."""
+        if self.rota is None:
+            return []
+        owner_id = turns(self.rota, start=at, end=at + _INSTANT)[0].owner_id
+        return [] if owner_id is None else [(owner_id, None)]
+
+
+class KnownOwners:
+    """People and whom words mean, each looked up once, for many steps of about one moment.
+
+    Of roles, those at `sites` are looked up together.
+    """
+
+    def __init__(self, sites: Iterable[Site] = ()) -> None:
+        self._sites = {site.pk for site in sites}
+        #: Each with `working_contacts`; None for one who is gone.
+        self._owners: dict[int, Owner | None] = {}
+        self._has_catch_all = False
+        self._by_word: dict[str, _Meant] = {}
+        self._by_role: dict[tuple[str, int], _Meant] = {}
+        self._duties: dict[str, _Duty] = {}
+
+    def owners(self, ids: Collection[int], *, with_catch_all: bool) -> Mapping[int, Owner | None]:
+        """Return by id everybody known, these and, where asked for, the catch-all among them."""
+        missing = {owner_id for owner_id in ids if owner_id not in self._owners}
+        wants_catch_all = with_catch_all and not self._has_catch_all
+        if missing or wants_catch_all:
+            wanted = Q(pk__in=missing)
+            self._owners |= dict.fromkeys(missing)
+            self._owners |= _with_contacts(
+                wanted | Q(is_catch_all=True) if wants_catch_all else wanted
+            )
+            self._has_catch_all = self._has_catch_all or wants_catch_all
+        return self._owners
+
+    def meant_by(self, words: Sequence[str], *, site: Site, at: datetime) -> dict[str, _Meant]:
+        """Return whom each word means at `at`; only kinds that are not known yet cost a query."""
+        by_kind: dict[str, list[str]] = defaultdict(list)
+        for word in words:
+            kind, _, name = word.partition(":")
+            by_kind[kind].append(name)
+        found: dict[str, _Meant] = {word: [] for word in words}
+        if site.owner_id is not None:
+            found["site_owner"] = [(site.owner_id, None)]
+        found |= {f"owner:{name}": [(int(name), None)] for name in by_kind["owner"]}
+        found |= self._remembered("contact", by_kind["contact"])
+        found |= self._remembered("group", by_kind["group"])
+        found |= self._on_call(by_kind["schedule"], at)
+        found |= self._with_role(by_kind["role"], site)
+        return found
+
+    def _remembered(self, kind: str, names: Sequence[str]) -> dict[str, _Meant]:
+        words = {f"{kind}:{name}": name for name in names}
+        missing = {word: name for word, name in words.items() if word not in self._by_word}
+        if missing:
+            look_up = _by_contact if kind == "contact" else _by_group
+            self._by_word |= {word: [] for word in missing}
+            self._by_word |= look_up(list(missing.values()))
+        return {word: self._by_word[word] for word in words}
+
+    def _on_call(self, slugs: Sequence[str], at: datetime) -> dict[str, _Meant]:
+        missing = [slug for slug in slugs if not self._covers(slug, at)]
+        if missing:
+            start, end = at - _BEFORE, at + _AFTER
+            schedules = list(Schedule.objects.filter(slug__in=missing))
+            rotas = rotas_of(schedules, start=start, end=end) if schedules else {}
+            by_slug = {schedule.slug: rotas[schedule.pk] for schedule in schedules}
+            for slug in missing:
+                self._duties[slug] = _Duty(by_slug.get(slug), start, end)
+        return {f"schedule:{slug}": self._duties[slug].meant(at) for slug in slugs}
+
+    def _covers(self, slug: str, at: datetime) -> bool:
+        duty = self._duties.get(slug)
+        return duty is not None and duty.starts_at <= at < duty.ends_at
+
+    def _with_role(self, roles: Sequence[str], site: Site) -> dict[str, _Meant]:
+        """Return the people whose account has the role at the site or everywhere.
+
+        Whoever answers for the site has the role `owner` there, as everywhere else in the product.
+        """
+        missing = [role for role in roles if (role, site.pk) not in self._by_role]
+        if missing:
+            self._by_role |= _by_role(missing, self._sites | {site.pk})
+        found = {f"role:{role}": self._by_role[role, site.pk] for role in roles}
+        word = f"role:{Membership.Role.OWNER.value}"
+        if word in found and site.owner_id is not None:
+            found[word] = [(site.owner_id, None), *found[word]]
+        return found
+
+
+def known_owners(sites: Iterable[Site]) -> KnownOwners:
+    """Return the owners of these sites and the catch-all owner as known; two queries.
 
     What it returns is for `owners_meant` of many steps that are carried out at one moment.
     """
-    ids = {owner_id for owner_id in owner_ids if owner_id is not None}
-    return _with_contacts(Q(is_catch_all=True) | Q(pk__in=ids))
+    where = list(sites)
+    known = KnownOwners(where)
+    ids = {site.owner_id for site in where if site.owner_id is not None}
+    known.owners(ids, with_catch_all=True)
+    return known
 
 
 def owners_meant(
@@ -46,21 +152,18 @@ def owners_meant(
 
     A word that names nobody (an owner who is gone, a gap in a schedule, an empty group) adds
     nobody. `contact:<id>` means its owner with that contact alone: they come once more where
-    another word names them too. Those among `known` are not looked up again.
+    another word names them too. What is `known` already is not looked up again.
     """
-    by_word = _look_up(words, site, at)
-    ids = {owner_id for meant in by_word.values() for owner_id, _ in meant}
-    if known is None:
-        by_id = _with_contacts(_catch_all(words) | Q(pk__in=ids))
-    else:
-        others = ids - known.keys()
-        by_id = {**known, **(_with_contacts(Q(pk__in=others)) if others else {})}
-    catch_all: _Meant = [(owner.pk, None) for owner in by_id.values() if owner.is_catch_all]
+    known = KnownOwners() if known is None else known
+    by_word = known.meant_by(words, site=site, at=at)
+    ids = {owner_id for word in words for owner_id, _ in by_word[word]}
+    by_id = known.owners(ids, with_catch_all="catch_all" in words)
+    catch_all: _Meant = [(one.pk, None) for one in by_id.values() if one and one.is_catch_all]
     found: dict[tuple[int, int | None], Owner] = {}
     for word in words:
         for owner_id, contact_id in catch_all if word == "catch_all" else by_word[word]:
-            if owner_id in by_id:
-                owner = by_id[owner_id]
+            owner = by_id[owner_id]
+            if owner is not None:
                 found.setdefault((owner_id, contact_id), _restricted(owner, contact_id))
     return list(found.values())
 
@@ -85,10 +188,6 @@ def _with_contacts(wanted: Q) -> dict[int, Owner]:
     return {owner.pk: owner for owner in owners}
 
 
-def _catch_all(words: Sequence[str]) -> Q:
-    return Q(is_catch_all=True) if "catch_all" in words else Q(pk__in=[])
-
-
 def _restricted(owner: Owner, contact_id: int | None) -> Owner:
     if contact_id is None:
         return owner
@@ -99,43 +198,11 @@ def _restricted(owner: Owner, contact_id: int | None) -> Owner:
     return alone
 
 
-def _look_up(words: Sequence[str], site: Site, at: datetime) -> dict[str, _Meant]:
-    """Return whom each word means; only kinds of word that occur cost a query."""
-    by_kind: dict[str, list[str]] = {}
-    for word in words:
-        kind, _, name = word.partition(":")
-        by_kind.setdefault(kind, []).append(name)
-    found: dict[str, _Meant] = {word: [] for word in words}
-    if "site_owner" in by_kind and site.owner_id is not None:
-        found["site_owner"] = [(site.owner_id, None)]
-    for name in by_kind.get("owner", []):
-        found[f"owner:{name}"] = [(int(name), None)]
-    if "contact" in by_kind:
-        found |= _by_contact(by_kind["contact"])
-    if "schedule" in by_kind:
-        found |= _by_schedule(by_kind["schedule"], at)
-    if "group" in by_kind:
-        found |= _by_group(by_kind["group"])
-    if "role" in by_kind:
-        found |= _by_role(by_kind["role"], site)
-    return found
-
-
 def _by_contact(names: Sequence[str]) -> dict[str, _Meant]:
     rows = Contact.objects.filter(pk__in=[int(name) for name in names])
     found = dict(rows.values_list("pk", "owner_id"))
     return {
         f"contact:{name}": [(found[int(name)], int(name))] for name in names if int(name) in found
-    }
-
-
-def _by_schedule(slugs: Sequence[str], at: datetime) -> dict[str, _Meant]:
-    schedules = list(Schedule.objects.filter(slug__in=slugs))
-    on_call = on_call_ids(schedules, at=at)
-    return {
-        f"schedule:{schedule.slug}": [(owner_id, None)]
-        for schedule in schedules
-        if (owner_id := on_call[schedule.pk]) is not None
     }
 
 
@@ -147,20 +214,16 @@ def _by_group(slugs: Sequence[str]) -> dict[str, _Meant]:
     return found
 
 
-def _by_role(roles: Sequence[str], site: Site) -> dict[str, _Meant]:
-    """Return the people whose account has the role at the site or everywhere.
-
-    Whoever answers for the site has the role `owner` there, as everywhere else in the product.
-    """
+def _by_role(roles: Sequence[str], site_ids: Collection[int]) -> dict[tuple[str, int], _Meant]:
     rows = Membership.objects.filter(
-        Q(site=site) | Q(site__isnull=True),
+        Q(site__in=site_ids) | Q(site__isnull=True),
         role__in=roles,
         user__is_active=True,
         user__owner__isnull=False,
     )
-    found: dict[str, _Meant] = {}
-    if Membership.Role.OWNER.value in roles and site.owner_id is not None:
-        found["role:owner"] = [(site.owner_id, None)]
-    for role, owner_id in rows.order_by("user__owner__name").values_list("role", "user__owner"):
-        found.setdefault(f"role:{role}", []).append((owner_id, None))
+    found: dict[tuple[str, int], _Meant] = {(r, site_id): [] for r in roles for site_id in site_ids}
+    people = rows.order_by("user__owner__name").values_list("role", "site_id", "user__owner")
+    for role, site_id, owner_id in people:
+        for where in site_ids if site_id is None else [site_id]:
+            found[role, where].append((owner_id, None))
     return found

@@ -17,11 +17,11 @@ from fleet.models import Contact
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import Alert, AlertEvent, Page
 from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, fly
-from runbooks.paging.dead import queue_next_contact
+from runbooks.paging.dead import follow_up, lock_escalation, queue_next_contact
 from runbooks.paging.facts import webhook_id
 from runbooks.paging.outcome import Answer, Fate, fate_of
 from runbooks.paging.people import WORKING
-from runbooks.paging.receipts import record_receipt
+from runbooks.paging.receipts import is_needed, record_receipt
 from runbooks.paging.timeline import write_entry
 from runbooks.paging.transports.registry import ASKERS, endpoint_of
 from runbooks.paging.worklist import work_through
@@ -45,11 +45,8 @@ def fail_over_queued(*, now: datetime, limit: int = 200) -> int:
     its alert still pages; the policy's steps keep their times.
     """
     overdue = (
-        _queued(sent_by=now - FAILED_OVER_AFTER)
-        # The alert is locked, not the page: others lock alerts first.
-        .select_for_update(skip_locked=True, no_key=True, of=("alert",))
-        .filter(failed_over_at__isnull=True, alert__is_suppressed=False)
-        .select_related("alert", "owner", "contact")
+        _let_go(_queued(sent_by=now - FAILED_OVER_AFTER))
+        .filter(failed_over_at__isnull=True)
         .order_by("sent_at", "pk")
     )
     return work_through(
@@ -58,6 +55,22 @@ def fail_over_queued(*, now: datetime, limit: int = 200) -> int:
         module=Module.DELIVERY,
         limit=limit,
         event="page.failing_over_failed",
+    )
+
+
+def follow_up_released(*, now: datetime, limit: int = 200) -> int:
+    """Try who is next after pages that failed while their alert was held back; return how many.
+
+    Such a page is followed up once, when nothing holds its alert back any more; where somebody
+    has it by then, or it is over, nobody is tried.
+    """
+    owed = _let_go(Page.objects.filter(is_follow_up_owed=True)).order_by("receipt_at", "pk")
+    return work_through(
+        owed,
+        partial(_follow_up, now=now),
+        module=Module.DELIVERY,
+        limit=limit,
+        event="page.follow_up_failed",
     )
 
 
@@ -86,6 +99,13 @@ def ask_receivers(
 
     fly(next_flights)
     return count
+
+
+def _let_go(pages: QuerySet[Page]) -> QuerySet[Page]:
+    """Return those whose alert nothing holds back, to be worked through."""
+    # The alert is locked, not the page: others lock alerts first.
+    locked = pages.select_for_update(skip_locked=True, no_key=True, of=("alert",))
+    return locked.filter(alert__is_suppressed=False).select_related("alert", "owner", "contact")
 
 
 def _queued(*, sent_by: datetime) -> QuerySet[Page]:
@@ -117,6 +137,23 @@ def _fail_over(page: Page, *, now: datetime) -> None:
         sentence=(
             f"{page.contact.label} of {page.owner.name} took the page {minutes} minutes ago, and "
             f"nothing says that it arrived. {next_one}"
+        ),
+        now=now,
+    )
+
+
+def _follow_up(page: Page, *, now: datetime) -> None:
+    escalation = lock_escalation(page)
+    owed = Page.objects.filter(pk=page.pk, is_follow_up_owed=True, alert__is_suppressed=False)
+    if not owed.update(is_follow_up_owed=False) or not is_needed(page.alert):
+        return
+    next_one = follow_up(page, escalation=escalation, now=now)
+    write_entry(
+        alert=page.alert,
+        kind=AlertEvent.Kind.PAGE_FAILED,
+        sentence=(
+            f"The page to {page.owner.name} by {page.contact.label} failed while the alert was "
+            f"held back. {next_one}"
         ),
         now=now,
     )

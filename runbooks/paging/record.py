@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from random import Random
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from fleet.models import Contact
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import AlertEvent, Page, PageAttempt
 from runbooks.paging import leases
+from runbooks.paging.attempts import Attempt
 from runbooks.paging.dead import follow_up, lock_escalation
 from runbooks.paging.outcome import (
     Answer,
@@ -22,35 +22,15 @@ from runbooks.paging.outcome import (
     asks_to_acknowledge,
     describe,
     fate_of,
+    gone_sentence,
     is_content_refused,
     retry_delay,
 )
 from runbooks.paging.timeline import clip, write_entries, write_entry
 
+__all__ = ["Attempt", "give_up", "record_answer", "record_deliveries"]
+
 logger = logging.getLogger(__name__)
-
-#: What takes a page on behalf of somebody else, and delivers it later or never.
-HANDED_ON = frozenset({Contact.Kind.EMAIL})
-_TOLD = {
-    Page.Purpose.ACKNOWLEDGED: "told that somebody has it",
-    Page.Purpose.RESOLVED: "told that it is over",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request that was made for one page alone, and what came of it."""
-
-    page: Page
-    started_at: datetime
-    answer: Answer
-
-    @property
-    def is_plain_success(self) -> bool:
-        """Whether the page was delivered, not handed on, and the answer asks for nothing."""
-        is_delivered = fate_of(self.answer) is Fate.SENT
-        is_handed_on = self.page.contact.kind in HANDED_ON
-        return is_delivered and not is_handed_on and not asks_to_acknowledge(self.answer)
 
 
 @engine_transaction(module=Module.DELIVERY)
@@ -60,13 +40,15 @@ def record_deliveries(attempts: Sequence[Attempt], *, now: datetime) -> set[UUID
     A page that was cancelled meanwhile, or whose row somebody holds, is left out: it is for
     `record_answer`, which waits. So nobody ever waits here while holding the rows of others.
     """
-    plain = [attempt for attempt in attempts if attempt.is_plain_success]
-    locked = leases.held([attempt.page for attempt in plain])
-    locked = locked.select_for_update(skip_locked=True, no_key=True)
-    ids = set(locked.order_by().values_list("pk", flat=True))
-    done = [attempt for attempt in plain if attempt.page.pk in ids]
-    for status in {attempt.answer.status for attempt in done}:
-        same = [attempt.page.pk for attempt in done if attempt.answer.status == status]
+    ids = _locked([attempt.page for attempt in attempts if attempt.is_plain_success])
+    done = [attempt for attempt in attempts if attempt.page.pk in ids]
+    for status, is_handed_on in {(one.answer.status, one.is_handed_on) for one in done}:
+        same = [
+            one.page.pk
+            for one in done
+            if (one.answer.status, one.is_handed_on) == (status, is_handed_on)
+        ]
+        receipt = {"receipt": Page.Receipt.QUEUED} if is_handed_on else {}
         Page.objects.filter(pk__in=same).update(
             state=Page.State.SENT,
             sent_at=now,
@@ -74,12 +56,12 @@ def record_deliveries(attempts: Sequence[Attempt], *, now: datetime) -> set[UUID
             last_error="",
             lease_token=None,
             lease_expires_at=None,
+            **receipt,
         )
-    PageAttempt.objects.bulk_create(_row_of(a.page, a.answer, a.started_at) for a in done)
-    write_entries([_sent_entry(attempt.page, attempt.answer, 0, now) for attempt in done])
-    for attempt in done:
-        page = attempt.page
-        logger.info("page.sent", extra={"page": str(page.pk), "alert_id": page.alert_id})
+    PageAttempt.objects.bulk_create([one.row() for one in done], batch_size=500)
+    write_entries([one.sent_entry(now) for one in done])
+    for one in done:
+        logger.info("page.sent", extra={"page": str(one.page.pk), "alert_id": one.page.alert_id})
     return ids
 
 
@@ -103,18 +85,23 @@ def record_answer(
         answer, attempts_made=page.attempts_made, now=now, give_up_at=give_up_at, rng=rng
     )
     is_untied = bool(companions) and is_content_refused(answer)
-    fates = []
-    # Each page in a transaction of its own: one over many alerts could wait in a circle with
+    others = len(companions)
+    together = [Attempt(one, started_at, answer, others) for one in companions]
+    done = _record_together(together, fate_of(answer), next_attempt_at, now)
+    fates = [fate_of(answer)] * len(done)
+    # Each other page in a transaction of its own: one over many alerts could wait in a circle with
     # somebody who acts on many alerts at once. The leader last: after a crash in between, those
     # that are left come once more under the same id.
-    for one in (*companions, page):
+    left = [attempt for attempt in together if attempt.page.pk not in done]
+    for attempt in (*left, Attempt(page, started_at, answer, others)):
+        one = attempt.page
         with engine_transaction(module=Module.DELIVERY):
-            _note_attempt(one, answer, started_at)
+            attempt.row().save(force_insert=True)
             if is_untied:
                 _untie(one, answer, now)
                 fates.append(Fate.RETRY)
             else:
-                fates.append(_settle(one, answer, len(companions), next_attempt_at, now))
+                fates.append(_settle(attempt, next_attempt_at, now))
     return fates
 
 
@@ -130,88 +117,104 @@ def give_up(page: Page, *, reason: str, now: datetime) -> None:
     _bury(page, Answer(status=page.last_status, error=reason), now)
 
 
-def _settle(
-    page: Page, answer: Answer, others: int, next_attempt_at: datetime, now: datetime
-) -> Fate:
+def _locked(pages: Collection[Page]) -> set[UUID]:
+    """Lock those of `pages` that are still leased and that nobody else holds; return their ids."""
+    locked = leases.held(pages).select_for_update(skip_locked=True, no_key=True)
+    return set(locked.order_by().values_list("pk", flat=True))
+
+
+def _record_together(
+    attempts: Sequence[Attempt], fate: Fate, next_attempt_at: datetime, now: datetime
+) -> set[UUID]:
+    """Write down what plainly became of pages of one request; return their ids.
+
+    They may be a thousand, and the leases end.
+    """
+    if not attempts:
+        return set()
+    if fate is Fate.SENT:
+        return record_deliveries(attempts, now=now)
+    if fate is Fate.RETRY:
+        in_time = [one for one in attempts if next_attempt_at < one.page.give_up_at]
+        return _record_retries(in_time, next_attempt_at)
+    return set()
+
+
+@engine_transaction(module=Module.DELIVERY)
+def _record_retries(attempts: Sequence[Attempt], next_attempt_at: datetime) -> set[UUID]:
+    """Write down, all in one transaction, that pages of one request failed and are tried again.
+
+    Return their ids; others are left out as in `record_deliveries`.
+    """
+    ids = _locked([attempt.page for attempt in attempts])
+    failed = [attempt for attempt in attempts if attempt.page.pk in ids]
+    if failed:
+        # One request, and so one answer for all of them.
+        Page.objects.filter(pk__in=ids).update(
+            lease_token=None, lease_expires_at=None, **_when_failed(failed[0], next_attempt_at)
+        )
+    PageAttempt.objects.bulk_create([attempt.row() for attempt in failed], batch_size=500)
+    for attempt in failed:
+        _log_failed(attempt)
+    return ids
+
+
+def _settle(attempt: Attempt, next_attempt_at: datetime, now: datetime) -> Fate:
+    page, answer = attempt.page, attempt.answer
     fate = fate_of(answer)
     if fate is Fate.RETRY and next_attempt_at >= page.give_up_at:
         fate = Fate.DEAD
     if fate is Fate.SENT:
-        _mark_sent(page, answer, others, now)
+        _mark_sent(attempt, now)
     elif fate is Fate.RETRY:
-        _mark_for_retry(page, answer, next_attempt_at)
+        leases.settle(page, **_when_failed(attempt, next_attempt_at))
+        _log_failed(attempt)
     else:
         if fate is Fate.GONE:
-            _switch_off(page.contact, now)
+            _switch_off(page.contact, answer, now)
         _bury(page, answer, now)
     return fate
 
 
-def _note_attempt(page: Page, answer: Answer, started_at: datetime) -> None:
-    _row_of(page, answer, started_at).save(force_insert=True)
-
-
-def _row_of(page: Page, answer: Answer, started_at: datetime) -> PageAttempt:
-    return PageAttempt(
-        page=page,
-        number=page.attempts_made,
-        started_at=started_at,
-        duration_ms=answer.duration_ms,
-        status=answer.status,
-        error=clip(answer.error, 300),
-        body_head=answer.body_head,
-    )
-
-
-def _mark_sent(page: Page, answer: Answer, others: int, now: datetime) -> None:
+def _mark_sent(attempt: Attempt, now: datetime) -> None:
+    page, answer = attempt.page, attempt.answer
     # Only a webhook's receiver is written for us; what other services answer means nothing here.
     is_ours = page.contact.kind == Contact.Kind.WEBHOOK and page.purpose == Page.Purpose.PAGE
     if is_ours and asks_to_acknowledge(answer):
         # Kept though the page was cancelled while its request was in the air: somebody answered.
         Page.objects.filter(pk=page.pk).update(replied_at=now)
     fields: dict[str, object] = {"state": Page.State.SENT, "sent_at": now, "last_error": ""}
-    if page.contact.kind in HANDED_ON:
+    if attempt.is_handed_on:
         fields["receipt"] = Page.Receipt.QUEUED
-    if leases.settle(page, last_status=answer.status, **fields):
+    if leases.settle(page, last_status=answer.status, **fields) or _has_arrived(page, answer):
         logger.info("page.sent", extra={"page": str(page.pk), "alert_id": page.alert_id})
-        write_entries([_sent_entry(page, answer, others, now)])
+        write_entries([attempt.sent_entry(now)])
 
 
-def _sent_entry(page: Page, answer: Answer, others: int, now: datetime) -> AlertEvent:
-    return AlertEvent(
-        alert=page.alert,
-        kind=AlertEvent.Kind.PAGE_SENT,
-        at=now,
-        sentence=_sent_sentence(page, answer, others),
+def _has_arrived(page: Page, answer: Answer) -> bool:
+    """Tell whether a receipt for this attempt came before its answer; the answer is kept, too."""
+    arrived = Page.objects.filter(
+        ~Q(receipt=Page.Receipt.NONE),
+        pk=page.pk,
+        state=Page.State.SENT,
+        attempts_made=page.attempts_made,
     )
+    return bool(arrived.update(last_status=answer.status))
 
 
-def _sent_sentence(page: Page, answer: Answer, others: int) -> str:
-    how = f"({_attempts(page)}, {_describe(page, answer)})"
-    if page.purpose != Page.Purpose.PAGE:
-        told = _TOLD[Page.Purpose(page.purpose)]
-        return f"{page.contact.label} of {page.owner.name} {told} {how}."
-    plural = "page" if others == 1 else "pages"
-    bundle = f" in one request with {others} other {plural}" if others else ""
-    return f"Page delivered to {page.owner.name} by {page.contact.label}{bundle} {how}."
+def _when_failed(attempt: Attempt, next_attempt_at: datetime) -> dict[str, object]:
+    return {
+        "state": Page.State.PENDING,
+        "next_attempt_at": next_attempt_at,
+        "last_status": attempt.answer.status,
+        "last_error": clip(attempt.outcome, 300),
+    }
 
 
-def _mark_for_retry(page: Page, answer: Answer, next_attempt_at: datetime) -> None:
-    leases.settle(
-        page,
-        state=Page.State.PENDING,
-        next_attempt_at=next_attempt_at,
-        last_status=answer.status,
-        last_error=clip(_describe(page, answer), 300),
-    )
-    logger.warning(
-        "page.attempt_failed",
-        extra={
-            "page": str(page.pk),
-            "attempt": page.attempts_made,
-            "outcome": _describe(page, answer),
-        },
-    )
+def _log_failed(attempt: Attempt) -> None:
+    page = attempt.page
+    extra = {"page": str(page.pk), "attempt": page.attempts_made, "outcome": attempt.outcome}
+    logger.warning("page.attempt_failed", extra=extra)
 
 
 def _untie(page: Page, answer: Answer, now: datetime) -> None:
@@ -229,9 +232,9 @@ def _untie(page: Page, answer: Answer, now: datetime) -> None:
     )
 
 
-def _switch_off(contact: Contact, now: datetime) -> None:
+def _switch_off(contact: Contact, answer: Answer, now: datetime) -> None:
     Contact.objects.filter(pk=contact.pk, disabled_reason="").update(
-        disabled_reason=f"The receiver answered 410 Gone at {now:%F %H:%M} UTC."
+        disabled_reason=gone_sentence(answer, now=now)
     )
     logger.error("contact.switched_off", extra={"contact_id": contact.pk})
 
@@ -262,7 +265,3 @@ def _bury(page: Page, answer: Answer, now: datetime) -> None:
 
 def _describe(page: Page, answer: Answer) -> str:
     return describe(answer, kind=page.contact.kind)
-
-
-def _attempts(page: Page) -> str:
-    return f"attempt {page.attempts_made}"

@@ -19,13 +19,13 @@ from runbooks.paging import leases
 from runbooks.paging.claims import claim_pages
 from runbooks.paging.courier import LONGEST_ROUND_SECONDS, Flight, Landed, fly
 from runbooks.paging.facts import NextOf, facts_of
-from runbooks.paging.outbox import cancel_pages, queue_pages
+from runbooks.paging.outbox import queue_pages
 from runbooks.paging.outcome import Answer, Fate
 from runbooks.paging.people import KnownOwners, known_owners
 from runbooks.paging.record import Attempt, give_up, record_answer, record_deliveries
 from runbooks.paging.transports.registry import TRANSPORTS, endpoint_of
 
-__all__ = ["Delivery", "cancel_pages", "deliver_due_pages", "queue_pages"]
+__all__ = ["Delivery", "deliver_due_pages", "queue_pages"]
 
 logger = logging.getLogger(__name__)
 
@@ -150,8 +150,9 @@ class _Round:
                 break
             # Dropping one may wait for locks; meanwhile somebody may have taken the others.
             left = kept
-        known = known_owners(page.alert.site.owner_id for page in current.values())
         wanted = {key: companions for key, (companions, _) in together.items()}
+        travelling = [*current.values(), *(one for many in wanted.values() for one in many)]
+        known = known_owners(page.alert.site for page in travelling)
         trips = [self._trip(current[page.pk], wanted.get(page.pk, ()), known) for page in kept]
         return [trip for trip in trips if trip is not None]
 

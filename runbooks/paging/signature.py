@@ -12,6 +12,8 @@ from secrets import token_bytes
 
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
+from runbooks.refused import Refused
+
 TOLERANCE_SECONDS = 300
 SHORTEST_KEY_BYTES, LONGEST_KEY_BYTES = 24, 64
 _PREFIX = "whsec_"
@@ -33,13 +35,8 @@ class SecretError(ValueError):
         )
 
 
-class SignatureError(Exception):
+class SignatureError(Refused):
     """A request that is not shown to be genuine: a `code` for machines, a sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
 
 
 def is_strong(secret: str) -> bool:

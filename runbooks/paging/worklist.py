@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, models, transaction
@@ -23,7 +24,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 def work_through(
     due: models.QuerySet[Row],
-    act: Callable[[Row], None],
+    act: Callable[[Row], object] | None,
     *,
     module: Module,
     limit: int,
@@ -36,16 +37,64 @@ def work_through(
     whose handling fails is logged as `event`, left as it was, and stops none behind it. A database
     that is gone, or not of the engine's `module`, ends the work and is raised.
 
-    `together` is offered the rows before that, many in one transaction. It handles what is plain
-    of them, so that it is not due any more, and returns how many that was; what it leaves is
-    handled one by one, and so is everything where it fails.
+    `together` is offered the rows first, many in one transaction. It handles what is plain of
+    them, so that it is not due any more, and returns how many that was; what it leaves is handled
+    one by one before the next are offered, and so is everything where it fails. Rows that become
+    due meanwhile are offered too: one by one, they might come faster than they are handled. Where
+    `act` is None, what is left is left: nobody waits here for rows that are handled one by one.
 
-    Rows that fail do not count, so that many bad ones at the head starve nobody; there is an end
-    to it all the same, at MOST_FAILURES of them.
+    Rows that fail, or are left, do not count, so that many at the head starve nobody; there is an
+    end to it all the same, at MOST_FAILURES of them.
     """
-    before = done = _work_together(due, together, module, limit, event) if together else 0
+    if together is not None:
+        return _together_first(due, act, together, module, limit, event).done
+    return _one_by_one(due, act, module, limit, event).done if act else 0
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many rows were handled, and how many failed or were left."""
+
+    done: int = 0
+    failed: int = 0
+
+
+def _together_first(
+    due: models.QuerySet[Row],
+    act: Callable[[Row], object] | None,
+    together: Callable[[Sequence[Row]], int],
+    module: Module,
+    limit: int,
+    event: str,
+) -> _Tally:
+    tally = _Tally()
+    offered: list[int] = []
+    while tally.done < limit and tally.failed < MOST_FAILURES:
+        most = min(AT_ONCE, limit - tally.done)
+        ids, done = _offer(due.exclude(pk__in=offered)[:most], together, module, event)
+        offered += ids
+        tally.done += done
+        if act is None:
+            tally.failed += len(ids) - done
+        elif done < len(ids):
+            alone = _one_by_one(due.filter(pk__in=ids), act, module, most - done, event)
+            tally.done += alone.done
+            tally.failed += alone.failed
+        if len(ids) < most:
+            break
+    return tally
+
+
+def _one_by_one(
+    due: models.QuerySet[Row],
+    act: Callable[[Row], object],
+    module: Module,
+    limit: int,
+    event: str,
+) -> _Tally:
+    tally = _Tally()
     seen: list[int] = []
-    while done < limit and len(seen) - (done - before) < MOST_FAILURES:
+    while tally.done < limit and tally.failed < MOST_FAILURES:
         with engine_transaction(module=module):
             row = due.exclude(pk__in=seen).first()
             if row is None:
@@ -54,37 +103,30 @@ def work_through(
             try:
                 with transaction.atomic():
                     act(row)
-                done += 1
+                tally.done += 1
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
                 logger.exception(event, extra={"row": row.pk})
-    return done
+                tally.failed += 1
+    return tally
 
 
-def _work_together(
+def _offer(
     due: models.QuerySet[Row],
     together: Callable[[Sequence[Row]], int],
     module: Module,
-    limit: int,
     event: str,
-) -> int:
-    done = 0
-    offered: list[int] = []
-    # No more are offered than may be handled at all: what is left of them comes first, and must
-    # not wait for all that is plain behind it.
-    while len(offered) < limit:
-        rows: list[Row] = []
-        try:
-            with engine_transaction(module=module):
-                rows = list(due.exclude(pk__in=offered)[: min(AT_ONCE, limit - len(offered))])
-                offered += [row.pk for row in rows]
-                done += together(rows) if rows else 0
-        except (OperationalError, InterfaceError, EngineMismatch):
-            raise
-        except Exception:
-            # One by one, only the bad one among them fails.
-            logger.exception(event, extra={"rows": len(rows)})
-        if len(rows) < AT_ONCE:
-            break
-    return done
+) -> tuple[list[int], int]:
+    """Offer rows to be handled together; return their ids, and how many were handled."""
+    rows: list[Row] = []
+    try:
+        with engine_transaction(module=module):
+            rows = list(due)
+            return [row.pk for row in rows], together(rows) if rows else 0
+    except (OperationalError, InterfaceError, EngineMismatch):
+        raise
+    except Exception:
+        # One by one, only the bad one among them fails.
+        logger.exception(event, extra={"rows": len(rows)})
+        return [row.pk for row in rows], 0

@@ -18,6 +18,8 @@ HIGHEST_COUNT: Final = 2**63 - 1
 #: Objects and lists in each other; a batch has four.
 MOST_NESTED: Final = 10
 
+#: In seconds, some 300 years: no clock says what is further off.
+_WIDEST_OFFSET: Final = 1e10
 _DEVICE = re.compile(r"[0-9A-Za-z-]{8,36}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -94,6 +96,9 @@ def read_entry(entry: Mapping[str, Any], *, device_id: str) -> Draft:
         raise RunError("bad_entry", "'input' is an object and 'evidence' a list of hashes.")
     if not all(isinstance(item, str) and _SHA256.fullmatch(item) for item in evidence):
         raise RunError("bad_entry", "'evidence' holds SHA-256 hashes in hex, nothing else.")
+    offset = entry.get("offset")
+    if offset is not None and not is_offset(offset):
+        raise RunError("bad_entry", "'offset' is a number of seconds; update the tablet.")
     return Draft(
         kind=texts["kind"],
         step_id=texts["step"],
@@ -103,7 +108,15 @@ def read_entry(entry: Mapping[str, Any], *, device_id: str) -> Draft:
         by_name=texts["by"].strip()[:120],
         device_id=device_id,
         counter=entry["count"],
+        offset=offset,
     )
+
+
+def is_offset(value: object) -> bool:
+    """Tell whether a value is how far, in seconds, one clock may be ahead of another."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= _WIDEST_OFFSET
 
 
 def is_whole(value: object, least: int, most: int) -> bool:

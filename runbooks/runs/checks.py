@@ -7,7 +7,6 @@ marked. Refused is only what says nothing (a reading without a number) or cannot
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any
 from runbooks.library.document import RunbookStep
 from runbooks.models import RunEntry
 from runbooks.runs.errors import RunError, reason_missing, text_refused
+from runbooks.runs.visible import is_plain
 
 Kind = RunEntry.Kind
 
@@ -23,7 +23,9 @@ LONGEST_NOTE = 1000
 LONGEST_REASON = 300
 LONGEST_TEXT = 300
 MOST_KEYS = 20
-MOST_PHOTOS = 10
+#: Photos a run takes: 100 steps, two each. One entry may name them all: a tablet stops at ten, and
+#: what an older one brings beyond them was taken all the same.
+MOST_PHOTOS = 200
 
 #: What a device may write; the rest is written by services that decide something.
 DEVICE_KINDS = frozenset(
@@ -65,6 +67,8 @@ class Draft:
     by_name: str = ""
     device_id: str = ""
     counter: int | None = None
+    #: Seconds the server's clock was ahead of the device's, as far as that knew when it wrote.
+    offset: float | None = None
 
 
 def check_draft(draft: Draft, step: RunbookStep | None) -> None:
@@ -105,13 +109,11 @@ def _check_texts(draft: Draft) -> None:
 def is_storable(value: object, longest: int) -> bool:
     """Tell whether the database can keep a value of an entry: plain, finite, not too long."""
     if isinstance(value, str):
-        # PostgreSQL stores neither NUL nor half of a surrogate pair.
-        is_clean = all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") for c in value)
-        return is_clean and len(value) <= longest
+        return len(value) <= longest and is_plain(value)
     if isinstance(value, bool) or value is None:
         return True
     if isinstance(value, int | float):
-        return math.isfinite(value) and abs(value) <= 1e15
+        return abs(value) <= 1e15
     return False
 
 
@@ -130,6 +132,9 @@ def _check_words(draft: Draft) -> None:
     if draft.kind in (Kind.STEP_CANNOT, Kind.STEP_SKIPPED):
         if not text_of(draft, "reason"):
             raise reason_missing("the step is not done")
+    elif draft.kind == Kind.REFUSED:
+        if not text_of(draft, "reason"):
+            raise reason_missing("the approval is refused")
     elif draft.kind in (Kind.TAKEN_BACK, Kind.COUNTED):
         if not str(draft.input.get("entry") or ""):
             raise RunError("entry_unknown", "Say which entry; its number or `device:count`.")
@@ -159,7 +164,10 @@ def moment_of(value: object, name: str) -> datetime:
 
 def number_in(value: object) -> bool:
     """Tell whether a value is a finite number and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    # `isfinite` fails at a whole number that no float can be.
+    return -math.inf < value < math.inf
 
 
 def _check_reading(draft: Draft, step: RunbookStep) -> None:

@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from runbooks.library.document import RunbookDocument
 from runbooks.library.run_log import names_of
 from runbooks.models import Run
+from runbooks.refused import Refused
 
 
-class RunError(Exception):
+class RunError(Refused):
     """Something about a run that is refused; `docs/runs.md` lists the codes."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
 
 
 def run_ended(run: Run) -> RunError:

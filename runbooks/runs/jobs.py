@@ -8,16 +8,16 @@ from fleet.queue import Job, enqueue_on_commit
 from runbooks.library.document import RunbookStep
 from runbooks.models import Run, RunEntry, RunJob
 
-#: How long a value may take to come within its bounds before it has to hold.
+#: How long a value may take to come within its bounds, where the step does not say.
 SETTLING = timedelta(minutes=2)
 
 
 def ask(*, run: Run, step: RunbookStep, entry: RunEntry, now: datetime) -> None:
     """Have the engine verify a step; a wish while one is open asks nothing more."""
-    still_open = (RunJob.State.WAITING, RunJob.State.LEASED)
-    if RunJob.objects.filter(run=run, step_id=step.id, state__in=still_open).exists():
+    if RunJob.objects.filter(run=run, step_id=step.id, state__in=RunJob.OPEN).exists():
         return
     holds = timedelta(seconds=step.for_seconds or 0)
+    settles = SETTLING if step.within_seconds is None else timedelta(seconds=step.within_seconds)
     RunJob.objects.create(
         run=run,
         step_id=step.id,
@@ -26,6 +26,6 @@ def ask(*, run: Run, step: RunbookStep, entry: RunEntry, now: datetime) -> None:
         asked_by=entry.actor,
         asked_at=now,
         due_at=now,
-        gives_up_at=now + holds + SETTLING,
+        gives_up_at=now + holds + settles,
     )
     enqueue_on_commit(Job.VERIFY_STEPS)

@@ -105,6 +105,8 @@ def settle(run: Run, *, now: datetime, document: RunbookDocument | None = None) 
     changes: dict[str, Any] = {"revision": F("revision") + 1}
     if run.state not in Run.ENDED:
         changes["state"] = progress.state
+        waits = progress.state == Run.State.WAITING_TIMER
+        changes["timer_ends_at"] = progress.until if waits else None
         if run.started_at is None and progress.state != Run.State.CREATED:
             changes["started_at"] = now
     Run.objects.filter(pk=run.pk).update(**changes)

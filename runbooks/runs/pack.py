@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from fleet.models import Contact, Owner
+from fleet.services.phones import emergency_numbers_of
 from runbooks.library.document import RunbookDocument, RunbookStep, code_to_scan
 from runbooks.library.markdown import Markdown
 from runbooks.library.translations import languages_of
 from runbooks.models import Run, Runbook, RunbookVersion, RunEntry
+from runbooks.runs.linked import editions_led_to, links_of
 from runbooks.runs.log import name_of
 from runbooks.runs.selectors import document_for_run, newer_edition
 
@@ -23,19 +26,48 @@ _SECTIONS = ("meaning", "impact", "safety", "verify", "escalate")
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What many packs have in common, asked once for all of them."""
+
+    contacts: list[Json]
+    titles: Mapping[str, str]
+    newest: Mapping[int, RunbookVersion]
+    #: The editions that steps may lead to, by the slug of their runbook.
+    in_force: Mapping[str, RunbookVersion]
+
+
 def pack_of(*, run: Run, me: User | None, now: datetime, language: str = "") -> Json:
     """Return the pack of a run for `me`, who is None for a device without an account."""
     document = document_for_run(run, language)
+    shared = Shared(contacts_of(run), titles_of([document]), {}, editions_led_to(document))
+    entries = [entry_json(row) for row in entries_of(run)]
+    return _pack(run, document, me, now, shared) | {"newer": newer_of(run), "entries": entries}
+
+
+def unbegun_pack_of(
+    *, run: Run, document: RunbookDocument, me: User, now: datetime, shared: Shared
+) -> Json:
+    """Return the pack of a run that nobody began yet, in the words of `document`; no query where
+    the translations of its edition were fetched."""
+    version = run.runbook_version
+    newest = shared.newest.get(version.runbook_id, version)
+    newer = _named(newest) if newest.number > version.number else None
+    return _pack(run, document, me, now, shared) | {"newer": newer, "entries": []}
+
+
+def _pack(
+    run: Run, document: RunbookDocument, me: User | None, now: datetime, shared: Shared
+) -> Json:
     text = Markdown(run.values)
     return {
         "format": FORMAT,
         "server_time": now.isoformat(),
-        "run": _run(run, document, me),
-        "newer": newer_of(run),
-        "contacts": _contacts(run),
+        "run": _standing(run) | _run(run, document, me),
+        "contacts": shared.contacts,
         "sections": {name: text.block(getattr(document, name)) for name in _SECTIONS},
-        "steps": _steps(run, document, text),
-        "entries": [entry_json(row) for row in entries_of(run)],
+        "steps": _steps(run, document, text, shared.titles),
+        "links": links_of(document, text, shared.in_force),
     }
 
 
@@ -50,6 +82,10 @@ def changes_of(*, run: Run, since: int, now: datetime) -> Json:
 
 def standing_of(run: Run) -> Json:
     """Return what of a run changes while it is carried."""
+    return _standing(run) | {"newer": newer_of(run)}
+
+
+def _standing(run: Run) -> Json:
     return {
         "id": run.pk,
         "state": run.state,
@@ -58,8 +94,8 @@ def standing_of(run: Run) -> Json:
         "reason": run.reason,
         "version": run.runbook_version.number,
         "lead": name_of(run.lead),
+        "lead_id": run.lead_id,
         "ended_at": _iso(run.ended_at),
-        "newer": newer_of(run),
     }
 
 
@@ -92,15 +128,16 @@ def entry_json(row: RunEntry) -> Json:
 def newer_of(run: Run) -> Json | None:
     """Return the newer edition of the run's runbook, None while it follows the newest."""
     newer = newer_edition(run)
-    if newer is None:
-        return None
+    return None if newer is None else _named(newer)
+
+
+def _named(newer: RunbookVersion) -> Json:
     return {"version": newer.number, "published_at": newer.published_at.isoformat()}
 
 
 def _run(run: Run, document: RunbookDocument, me: User | None) -> Json:
     site, alert, version = run.site, run.alert, run.runbook_version
     return {
-        **{key: value for key, value in standing_of(run).items() if key != "newer"},
         "site": {
             "slug": site.slug,
             "name": site.name,
@@ -131,15 +168,31 @@ def _runbook(version: RunbookVersion, document: RunbookDocument) -> Json:
     }
 
 
-def _contacts(run: Run) -> list[Json]:
-    """Return whom to call, as far as a person can: pagers' addresses are no way for people."""
+def contacts_of(run: Run) -> list[Json]:
+    """Return whom to call, as far as a person can: pagers' addresses are no way for people.
+
+    First those who help in an emergency at the site.
+    """
+    found = [
+        {"role": "In an emergency", "name": one.label, "phone": one.number, "how": ""}
+        for one in emergency_numbers_of(site=run.site)
+    ]
+    asked = Q(is_catch_all=True) | Q(user__isnull=False, user=run.lead)
+    others = list(Owner.objects.filter(asked))
     owners = [("Owner of the site", run.site.owner)] if run.site.owner else []
-    catch_all = Owner.objects.filter(is_catch_all=True).first()
-    if catch_all is not None and catch_all.pk != run.site.owner_id:
-        owners.append(("When nobody else answers", catch_all))
-    found = [{"role": role, "name": owner.name, "how": _how(owner)} for role, owner in owners]
+    owners += [
+        ("When nobody else answers", one)
+        for one in others
+        if one.is_catch_all and one.pk != run.site.owner_id
+    ]
+    found += [
+        {"role": role, "name": owner.name, "phone": owner.phone, "how": _how(owner)}
+        for role, owner in owners
+    ]
     if run.lead is not None:
-        found.append({"role": "Lead of this run", "name": name_of(run.lead), "how": run.lead.email})
+        phone = next((one.phone for one in others if one.user_id == run.lead.pk), "")
+        role, name = "Lead of this run", name_of(run.lead)
+        found.append({"role": role, "name": name, "phone": phone, "how": run.lead.email})
     return found
 
 
@@ -148,9 +201,15 @@ def _how(owner: Owner) -> str:
     return mail.url.removeprefix("mailto:") if mail else ""
 
 
-def _steps(run: Run, document: RunbookDocument, text: Markdown) -> list[Json]:
-    slugs = [step.runbook for step in document.steps if step.runbook]
-    titles = dict(Runbook.objects.filter(slug__in=slugs).values_list("slug", "title"))
+def titles_of(documents: Iterable[RunbookDocument]) -> dict[str, str]:
+    """Return what the runbooks are called that steps of these lead to, by slug."""
+    slugs = {step.runbook for document in documents for step in document.steps if step.runbook}
+    return dict(Runbook.objects.filter(slug__in=slugs).values_list("slug", "title"))
+
+
+def _steps(
+    run: Run, document: RunbookDocument, text: Markdown, titles: Mapping[str, str]
+) -> list[Json]:
     media = dict(document.media)
     return [_step(run, step, text, titles, media) for step in document.steps]
 
@@ -184,6 +243,7 @@ def _step(
         "approver": step.approver,
         "wait_seconds": step.wait_seconds,
         "for_seconds": step.for_seconds,
+        "within_seconds": step.within_seconds,
         "metric": step.metric,
         "runbook": {"slug": step.runbook, "title": titles.get(step.runbook, step.runbook)}
         if step.runbook
@@ -193,7 +253,10 @@ def _step(
 
 
 def picture_path(run: Run, digest: str) -> str:
-    """Return where a picture of the run's edition is read, with the run's own key."""
+    """Return where a picture of the run's edition is read: with the run's own key, or in the
+    library while nobody began the run."""
+    if run.pk is None:
+        return f"/runbooks/media/{digest}"
     return f"/api/v1/runs/{run.pk}/pictures/{digest}"
 
 
@@ -201,7 +264,7 @@ def picture_digests(run: Run) -> set[str]:
     """Return the hashes of the pictures that the run's edition shows, in any language."""
     documents: Iterable[Json] = [
         run.runbook_version.document,
-        *run.runbook_version.translations.values_list("document", flat=True),
+        *(row.document for row in run.runbook_version.translations.all()),
     ]
     return {str(d) for document in documents for d in dict(document.get("media") or {}).values()}
 

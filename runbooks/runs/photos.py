@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from runbooks.models import Run, RunPhoto
+from runbooks.runs.checks import MOST_PHOTOS
 from runbooks.runs.errors import RunError
 from runbooks.runs.images import read_image
 from runbooks.runs.log import locked_run, tell
@@ -16,8 +17,6 @@ from runbooks.runs.log import locked_run, tell
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 2 * 2**20
-#: Photos a run takes: 100 steps, two each.
-MOST_PHOTOS = 200
 #: A photo of more pixels would stop a phone that shows it.
 LONGEST_SIDE = 8192
 

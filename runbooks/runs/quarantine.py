@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +16,12 @@ from django.db import transaction
 
 from runbooks.models import Run, RunEntry, RunQuarantine, RunToken
 from runbooks.runs.batch import read_entry
+from runbooks.runs.clocks import skew_when_written
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import Channel, Writer, locked_run, name_of, settle, tell
-from runbooks.runs.record import place_of, record
+from runbooks.runs.log import locked_run, settle, tell
+from runbooks.runs.record import device_writer, is_same_word, place_of, record
+from runbooks.runs.told import call_off_kept_aside
+from runbooks.runs.visible import visible
 
 logger = logging.getLogger(__name__)
 
@@ -68,26 +70,41 @@ def keep_aside(
 def accept_quarantined(*, row: RunQuarantine, by: User, now: datetime) -> RunEntry:
     """Take an entry into its run's log after all, as the one who wrote it wrote it.
 
+    Where the log has it already, sent again with a newer key, that entry is returned and nothing
+    is added. Another word under the same count overrides nothing the device wrote after it.
+
+    What of its text cannot be kept is made visible.
+
     Raises RunError: quarantine_settled, and what the log refuses of anybody (a reading without a
     number, a step there never was): that can only be set aside.
     """
     run, current = _locked(row)
-    body = json.loads(current.body)
+    # A person wants it in the log: what the log cannot keep as it is is no reason to leave it out.
+    body = visible(json.loads(current.body))
     draft = read_entry(body, device_id=current.device_id)
-    taken = RunEntry.objects.filter(device_id=draft.device_id, counter=draft.counter)
-    if taken.exists():
-        # Another entry has its number; the device's word is kept without one.
-        draft = replace(draft, counter=None)
-    user = current.token.user if current.token else None
-    name = name_of(user) or draft.by_name or f"Tablet {current.device_id[:8]}"
+    rows = RunEntry.objects.select_related("runbook_version")
+    logged = rows.filter(device_id=draft.device_id, counter=draft.counter).first()
+    if logged is not None and is_same_word(logged, draft, body.get("version"), run=run):
+        _settle(current, RunQuarantine.Settlement.ACCEPTED, by, now, logged)
+        call_off_kept_aside(run)
+        tell(run)
+        return logged
+    skew = skew_when_written(
+        draft,
+        sent_skew=current.skew_seconds,
+        began_at=run.created_at,
+        received_at=current.received_at,
+    )
     entry = record(
         run=run,
         draft=draft,
-        writer=Writer(user, name, Channel.TABLET),
-        place=place_of(run, body.get("version"), skew_seconds=current.skew_seconds),
+        writer=device_writer(current.token, draft),
+        place=place_of(run, body.get("version"), skew_seconds=skew),
         now=now,
+        is_count_taken=logged is not None,
     )
     _settle(current, RunQuarantine.Settlement.ACCEPTED, by, now, entry)
+    call_off_kept_aside(run)
     settle(run, now=now)
     return entry
 
@@ -97,6 +114,7 @@ def set_aside_quarantined(*, row: RunQuarantine, by: User, now: datetime) -> Non
     """Leave an entry out of the log for good; it stays to be read. Raises RunError."""
     run, current = _locked(row)
     _settle(current, RunQuarantine.Settlement.SET_ASIDE, by, now, None)
+    call_off_kept_aside(run)
     tell(run)
 
 

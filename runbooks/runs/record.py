@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fleet.access import Action, has_standing, may
 from runbooks.library.document import RunbookDocument, RunbookStep
+from runbooks.library.log_entry import COUNT_WORD
 from runbooks.library.run_log import run_progress
 from runbooks.library.selectors import document_of
-from runbooks.models import Run, RunbookVersion, RunEntry
+from runbooks.models import Run, RunbookVersion, RunEntry, RunToken
 from runbooks.runs import jobs
 from runbooks.runs.batch import is_whole
 from runbooks.runs.checks import Draft, check_draft
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import Kind, Writer, name_of, write
+from runbooks.runs.log import Channel, Kind, Writer, name_of, write
+from runbooks.runs.scans import judge_scan, with_visible_code
 
 if TYPE_CHECKING:
     from runbooks.library.progress import Progress
@@ -42,18 +44,59 @@ def place_of(run: Run, number: object, *, skew_seconds: float | None = None) -> 
     return Place(found, document_of(found), skew_seconds)
 
 
-def record(*, run: Run, draft: Draft, writer: Writer, place: Place, now: datetime) -> RunEntry:
+def step_in(document: RunbookDocument, step_id: str) -> RunbookStep | None:
+    """Return a step of an edition by its id, None where there is no such step."""
+    return next((step for step in document.steps if step.id == step_id), None)
+
+
+def device_writer(token: RunToken | None, draft: Draft) -> Writer:
+    """Return who wrote an entry of a device: its key's account, else the name they gave."""
+    user = token.user if token else None
+    name = name_of(user) or draft.by_name or f"Tablet {draft.device_id[:8]}"
+    return Writer(user, name, Channel.TABLET)
+
+
+def is_same_word(row: RunEntry, draft: Draft, number: object, *, run: Run) -> bool:
+    """Tell whether a row of the log is this very entry of the run, in front of edition `number`.
+
+    The draft is of an entry that was made visible, as what the log has was.
+    """
+    step = step_in(document_of(row.runbook_version), draft.step_id)
+    # The log has the server's word on a scan beside what the device said.
+    judged = judge_scan(draft, step, run.values)
+    return (
+        row.run_id == run.pk
+        and (row.kind, row.step_id) == (draft.kind, draft.step_id)
+        and row.client_at == draft.client_at
+        and row.input in (draft.input, judged.input)
+        and tuple(row.evidence) == draft.evidence
+        and row.runbook_version.number == number
+    )
+
+
+def record(
+    *,
+    run: Run,
+    draft: Draft,
+    writer: Writer,
+    place: Place,
+    now: datetime,
+    is_count_taken: bool = False,
+) -> RunEntry:
     """Write the entry of a locked run; RunError when it cannot be taken in.
 
     The caller brings the run's state in line afterwards. What arrives after the run's end is
-    taken in and marked; it starts nothing.
+    taken in and marked; it starts nothing. Where another entry has its count, it stands without
+    one of its own and says which it was.
     """
-    step = next((step for step in place.document.steps if step.id == draft.step_id), None)
+    step = step_in(place.document, draft.step_id)
+    draft = with_visible_code(draft, step)
     check_draft(draft, step)
-    if step is not None and draft.kind in (Kind.APPROVED, Kind.REFUSED):
-        refuse_approver(run, step, writer, run_progress(run, now=now))
-    if draft.kind == Kind.COUNTED:
-        refuse_choice(run, draft, writer)
+    draft = judge_scan(draft, step, run.values)
+    if is_count_taken:
+        said = {**draft.input, COUNT_WORD: draft.counter}
+        draft = replace(draft, counter=None, input=said)
+    _refuse_writer(run, step, draft, writer, now)
     entry = write(
         run,
         Kind(draft.kind),
@@ -71,6 +114,15 @@ def record(*, run: Run, draft: Draft, writer: Writer, place: Place, now: datetim
     if step is not None and draft.kind == Kind.VERIFY_ASKED and not entry.is_after_end:
         jobs.ask(run=run, step=step, entry=entry, now=now)
     return entry
+
+
+def _refuse_writer(
+    run: Run, step: RunbookStep | None, draft: Draft, writer: Writer, now: datetime
+) -> None:
+    if step is not None and draft.kind in (Kind.APPROVED, Kind.REFUSED):
+        refuse_approver(run, step, writer, run_progress(run, now=now))
+    if draft.kind == Kind.COUNTED:
+        refuse_choice(run, draft, writer)
 
 
 def refuse_approver(run: Run, step: RunbookStep, writer: Writer, progress: Progress) -> None:

@@ -40,6 +40,7 @@ from runbooks.runs.starting import (
     start_run_at_site,
     start_run_for_alert,
 )
+from runbooks.runs.told import call_off_dispatch, tell_of_late_entries
 
 __all__ = [
     "abandon_run",
@@ -83,6 +84,8 @@ def enter(
         now=now,
     )
     settle(current, now=now, document=document)
+    if entry.is_after_end and by.pk != current.lead_id:
+        tell_of_late_entries(run=current, now=now)
     return entry
 
 
@@ -242,4 +245,5 @@ def _end(
     # The entry first: it belongs to the run while that was open.
     write(run, kind, writer, now=now, input=said)
     change(run, state=state, ended_at=now, paused_at=None, reason=said.get("reason", ""))
+    call_off_dispatch(run)
     logger.info("run.ended", extra={"run_id": run.pk, "state": state.value})

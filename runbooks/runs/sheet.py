@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbooks.library.document import RunbookStep, fill
-from runbooks.library.progress import LogEntry, StepProgress
+from runbooks.library.log_entry import LogEntry
+from runbooks.library.progress import StepProgress
 from runbooks.library.run_log import run_progress
 from runbooks.models import Run, RunEntry
 from runbooks.runs.log import name_of
 from runbooks.runs.pack import entries_of
+from runbooks.runs.scans import scan_difference
 from runbooks.runs.selectors import document_for_run
 from telemetry.metrics import spell_unit
 
@@ -115,7 +117,7 @@ def sheet_of(*, run: Run, now: datetime) -> Sheet:
         entries=tuple(_entry(row, disputed, taken_back) for row in rows),
         late_count=sum(row.is_after_end for row in rows),
         quarantined_count=run.quarantine.count(),
-        photo_count=run.photos.count(),
+        photo_count=run.photos.filter(sha256__in=_named_photos(rows)).count(),
         widest_skew=max(skews, default=None),
     )
 
@@ -199,6 +201,8 @@ def _entry(row: RunEntry, several: set[int | None], taken_back: set[str]) -> She
         marks.append("taken back")
     if row.pk in several:
         marks.append("entered twice")
+    if difference := scan_difference(row.input):
+        marks.append(difference)
     return SheetEntry(
         id=row.pk,
         kind=row.get_kind_display(),
@@ -214,6 +218,11 @@ def _entry(row: RunEntry, several: set[int | None], taken_back: set[str]) -> She
 
 def _taken_back(rows: Sequence[RunEntry]) -> set[str]:
     return {str(row.input.get("entry")) for row in rows if row.kind == Kind.TAKEN_BACK}
+
+
+def _named_photos(rows: Sequence[RunEntry]) -> set[str]:
+    """Return the photos of the log; those of entries that were kept aside are none of it."""
+    return {sha256 for row in rows for sha256 in row.evidence}
 
 
 def _restart(run: Run, rows: Sequence[RunEntry], began: datetime | None) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -14,7 +16,8 @@ from runbooks.library.translations import languages_of
 from runbooks.models import Alert, Run, RunbookVersion
 from runbooks.runs.errors import RunError
 from runbooks.runs.log import Channel, Kind, Writer, change, name_of, open_run, tell, write
-from runbooks.runs.values import Values, values_for_alert, values_for_site
+from runbooks.runs.told import call_off_dispatch, person_to_tell, tell_of_dispatch
+from runbooks.runs.values import values_for_alert, values_for_site
 
 logger = logging.getLogger(__name__)
 
@@ -46,20 +49,14 @@ def start_run_for_alert(
             "alert_closed",
             f"A-{alert.pk} is closed. Start the runbook from the page of {current.site} instead.",
         )
-    run = _make(
+    new = Run(
         site=current.site,
         node=current.node,
         alert=current,
-        version=current.runbook_version,
+        runbook_version=current.runbook_version,
         values=values_for_alert(current),
-        language=language,
-        by=by,
-        channel=channel,
-        now=now,
     )
-    if assigned_to is not None:
-        dispatch_run(run=run, to=assigned_to, by=by, now=now, channel=channel)
-    return run
+    return begin(new, by=by, to=assigned_to, language=language, channel=channel, now=now)
 
 
 @transaction.atomic
@@ -84,35 +81,35 @@ def start_run_at_site(
     _refuse_unfit(site, version, node)
     if seen_run is not None:
         _refuse_second(site, version, seen_run)
-    run = _make(
-        site=site,
-        node=node,
-        alert=None,
-        version=version,
-        values=values_for_site(site, node),
-        language=language,
-        by=by,
-        channel=channel,
-        now=now,
-    )
-    if assigned_to is not None:
-        dispatch_run(run=run, to=assigned_to, by=by, now=now, channel=channel)
-    return run
+    new = Run(site=site, node=node, runbook_version=version, values=values_for_site(site, node))
+    return begin(new, by=by, to=assigned_to, language=language, channel=channel, now=now)
 
 
 @transaction.atomic
 def dispatch_run(
     *, run: Run, to: User | None, by: User, now: datetime, channel: Channel = Channel.BROWSER
 ) -> None:
-    """Send somebody to do the run, None for whoever takes its claim. Raises RunError."""
+    """Send somebody to do the run, None for whoever takes its claim. Raises RunError.
+
+    Who was not sent yet is told by their contact, unless they send themselves.
+    """
     current = open_run(run)
     if to is not None and not may(to, Action.RUN, current.site):
         raise cannot_run(to, current.site)
+    is_news = to is not None and to != by and to.pk != current.assigned_to_id
+    if to is None or to.pk != current.assigned_to_id:
+        call_off_dispatch(current)
     change(current, assigned_to=to)
-    said = {"to": name_of(to), "to_id": to.pk} if to is not None else {"to": "", "to_id": None}
-    write(current, Kind.DISPATCHED, Writer.person(by, channel), now=now, input=said)
+    person = person_to_tell(to) if to is not None and is_news else None
+    said: dict[str, Any] = {"to": name_of(to), "to_id": to.pk if to else None}
+    if is_news:
+        said["is_told"] = person is not None
+    entry = write(current, Kind.DISPATCHED, Writer.person(by, channel), now=now, input=said)
+    if person is not None:
+        tell_of_dispatch(run=current, entry=entry, person=person, by=by, now=now)
     run.assigned_to = to
-    logger.info("run.dispatched", extra={"run_id": run.pk, "to_id": to.pk if to else None})
+    noted = {"run_id": run.pk, "to_id": said["to_id"], "is_told": person is not None}
+    logger.info("run.dispatched", extra=noted)
 
 
 def _refuse_unfit(site: Site, version: RunbookVersion, node: Node | None) -> None:
@@ -148,32 +145,31 @@ def cannot_run(user: User, site: Site) -> RunError:
     )
 
 
-def _make(
+def begin(
+    run: Run,
     *,
-    site: Site,
-    node: Node | None,
-    alert: Alert | None,
-    version: RunbookVersion,
-    values: Values,
-    language: str,
     by: User,
-    channel: Channel,
     now: datetime,
+    to: User | None = None,
+    language: str = "",
+    channel: Channel = Channel.BROWSER,
+    said: Mapping[str, Any] | None = None,
+    **noted: Any,
 ) -> Run:
+    """Save a new run, led by whoever begins it, and send `to` to do it where somebody is named.
+
+    `said` and `noted` go into the first entry of its log.
+    """
+    version = run.runbook_version
     languages = languages_of(version)
-    run = Run.objects.create(
-        site=site,
-        node=node,
-        alert=alert,
-        runbook_version=version,
-        language=language if language in languages else languages[0],
-        values=values,
-        lead=by,
-        started_by=by,
-        created_at=now,
-    )
-    said = {"edition": version.number, "alert": alert.pk if alert else None}
-    write(run, Kind.CREATED, Writer.person(by, channel), now=now, input=said)
+    run.language = language if language in languages else languages[0]
+    run.lead, run.started_by = by, by
+    run.created_at = run.created_at or now
+    run.save()
+    facts = {"edition": version.number, "alert": run.alert_id, **(said or {})}
+    write(run, Kind.CREATED, Writer.person(by, channel), now=now, input=facts, **noted)
     tell(run)
-    logger.info("run.created", extra={"run_id": run.pk, "site": site.slug})
+    logger.info("run.created", extra={"run_id": run.pk, "site": run.site.slug})
+    if to is not None:
+        dispatch_run(run=run, to=to, by=by, now=now, channel=channel)
     return run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,14 @@ from django.db import transaction
 from runbooks.models import Run, RunEntry, RunToken, Tablet
 from runbooks.runs.batch import Batch, read_entry
 from runbooks.runs.canonical import is_authentic
+from runbooks.runs.clocks import skew_when_written
 from runbooks.runs.errors import RunError
-from runbooks.runs.log import Channel, Writer, locked_run, name_of, settle
+from runbooks.runs.log import locked_run, settle
 from runbooks.runs.quarantine import keep_aside
-from runbooks.runs.record import Place, place_of, record
+from runbooks.runs.record import Place, device_writer, is_same_word, place_of, record
 from runbooks.runs.tokens import refuse_invalid
+from runbooks.runs.told import tell_of_kept_aside, tell_of_late_entries
+from runbooks.runs.visible import visible
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ def take_in_batch(
     with transaction.atomic():
         locked = locked_run(home.pk)
         receipt = _Intake(locked, token, secret, batch, now).take(refusal)
-        _note_device(batch, now)
+        _note_device(batch, receipt, now)
     receipt.may_read = refusal is None
     return receipt
 
@@ -90,7 +93,7 @@ class _Intake:
         receipt = Receipt()
         known = self._known()
         room = MOST_OF_RUN - self._run.entries.count()
-        is_changed = False
+        is_changed = is_late = False
         for entry in self._batch.entries:
             count = entry["count"]
             row = known.get(count)
@@ -101,17 +104,29 @@ class _Intake:
                 if refusal is not None:
                     raise refusal
                 self._refuse(entry, row, room)
-                self._record(entry)
+                row = self._record(entry)
             except RunError as exc:
                 if self._is_kept_aside(entry, exc):
                     receipt.quarantined.append((count, exc))
                 continue
             room -= 1
             is_changed = True
+            is_late |= row.is_after_end and row.actor_id != self._run.lead_id
             receipt.kept.append(count)
         if is_changed:
             settle(self._run, now=self._now)
+        self._tell_lead(receipt, is_late=is_late)
         return receipt
+
+    def _tell_lead(self, receipt: Receipt, *, is_late: bool) -> None:
+        """Tell the lead of what came too late and of what is newly kept aside."""
+        if is_late:
+            tell_of_late_entries(run=self._run, now=self._now)
+        # What came before and was settled is named in the receipt too.
+        fresh = self._run.quarantine.filter(settlement="", received_at=self._now)
+        if receipt.quarantined and fresh.exists():
+            _, refusal = receipt.quarantined[0]
+            tell_of_kept_aside(run=self._run, why=refusal.sentence, now=self._now)
 
     def _known(self) -> dict[int | None, RunEntry]:
         counts = [entry["count"] for entry in self._batch.entries]
@@ -121,16 +136,10 @@ class _Intake:
     def _is_same(self, row: RunEntry, entry: Mapping[str, Any]) -> bool:
         """Tell whether the log has this very entry already."""
         try:
-            draft = read_entry(entry, device_id=self._batch.device_id)
+            draft = read_entry(visible(entry), device_id=self._batch.device_id)
         except RunError:
             return False
-        return (
-            row.run_id == self._run.pk
-            and (row.kind, row.step_id) == (draft.kind, draft.step_id)
-            and (row.client_at, row.input) == (draft.client_at, draft.input)
-            and tuple(row.evidence) == draft.evidence
-            and row.runbook_version.number == entry.get("version")
-        )
+        return is_same_word(row, draft, entry.get("version"), run=self._run)
 
     def _refuse(self, entry: Mapping[str, Any], row: RunEntry | None, room: int) -> None:
         if not is_authentic(entry, token=self._secret):
@@ -147,20 +156,22 @@ class _Intake:
         if room <= 0:
             raise RunError("run_full", f"R-{self._run.pk} holds {MOST_OF_RUN} entries; end it.")
 
-    def _record(self, entry: Mapping[str, Any]) -> None:
+    def _record(self, entry: Mapping[str, Any]) -> RunEntry:
         draft = read_entry(entry, device_id=self._batch.device_id)
         place = self._place(entry.get("version"))
-        user = self._token.user
-        name = name_of(user) or draft.by_name or f"Tablet {self._batch.device_id[:8]}"
-        writer = Writer(user, name, Channel.TABLET)
-        record(run=self._run, draft=draft, writer=writer, place=place, now=self._now)
+        writer = device_writer(self._token, draft)
+        skew = skew_when_written(
+            draft, sent_skew=self._skew, began_at=self._run.created_at, received_at=self._now
+        )
+        place = replace(place, skew_seconds=skew)
+        return record(run=self._run, draft=draft, writer=writer, place=place, now=self._now)
 
     def _place(self, number: object) -> Place:
         """Return what was in front of the writer; one edition is read once a batch."""
         # A device may send anything there, a list too, which no dict can be asked for.
         known = number if isinstance(number, int) else None
         if known not in self._places:
-            place = place_of(self._run, number, skew_seconds=self._skew)
+            place = place_of(self._run, number)
             known = place.version.number
             self._places[known] = place
         return self._places[known]
@@ -179,7 +190,10 @@ class _Intake:
         return kept is not None
 
 
-def _note_device(batch: Batch, now: datetime) -> None:
-    """Note what the device still holds; one that was never made ready has no row."""
+def _note_device(batch: Batch, receipt: Receipt, now: datetime) -> None:
+    """Note what the device still holds once it has the answer; one that was never made ready has no
+    row, one that was for several sites has one for each."""
+    named = len(receipt.kept) + len(receipt.quarantined)
+    waiting = min(max(0, batch.waiting - named), 2**31 - 1)
     tablets = Tablet.objects.filter(device_id=batch.device_id)
-    tablets.update(waiting_count=min(batch.waiting, 2**31 - 1), last_seen_at=now)
+    tablets.update(waiting_count=waiting, last_seen_at=now)

@@ -43,10 +43,15 @@ class IssuedToken(NamedTuple):
 
 
 @transaction.atomic
-def issue_token(*, run: Run, user: User, device_id: str, now: datetime) -> IssuedToken:
-    """Make a key for a device of somebody who is logged in; raises RunError."""
+def issue_token(
+    *, run: Run, user: User, device_id: str, now: datetime, is_end_fine: bool = False
+) -> IssuedToken:
+    """Make a key for a device of somebody who is logged in; raises RunError.
+
+    With `is_end_fine` for a run that has ended, too: its device brings what it wrote before.
+    """
     current = locked_run(run.pk)
-    if current.state in Run.ENDED:
+    if current.state in Run.ENDED and not is_end_fine:
         raise run_ended(current)
     return _make(current, user=user, device_id=device_id, now=now)
 
@@ -119,6 +124,13 @@ def find_claim(*, text: str) -> RunToken:
             "No run has this code. Scan it again, or ask who gave it to you for a new one.",
         )
     return claim
+
+
+def refuse_unfit(token: RunToken, *, run: Run, now: datetime) -> None:
+    """Raise RunError when the key is none to this run, or is not in force."""
+    if token.run_id != run.pk:
+        raise RunError("entry_of_another_run", f"This is no key to R-{run.pk}.")
+    refuse_invalid(token, now=now)
 
 
 def refuse_invalid(token: RunToken, *, now: datetime) -> None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db.models import Q
 
 from fleet.models import Node
 from fleet.services.engine import Module, engine_transaction
-from runbooks.library.document import RunbookError, RunbookStep
-from runbooks.library.run_log import run_progress
+from runbooks.library.document import RunbookError, RunbookStep, device_to_verify
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunJob
+from runbooks.paging.worklist import work_through
 from runbooks.runs.judge import Look, Measured, Verdict, judge, measured_unit
 from runbooks.runs.log import ENGINE, Kind, locked_run, settle, write
 from telemetry import store
@@ -90,6 +92,8 @@ def look_at(*, job: RunJob, now: datetime) -> Look:
     step = next((step for step in steps if step.id == job.step_id), None)
     if step is None:
         return Look(Verdict.UNKNOWN, "The edition the run follows now has no such step.")
+    # Of the alert's own mount or sensor, where the step says so.
+    step = replace(step, device=device_to_verify(step, run.values))
     return judge(step, _series_of(run, step, now), now=now)
 
 
@@ -110,16 +114,23 @@ def record_look(*, job: RunJob, look: Look, now: datetime) -> None:
         )
 
 
-def end_waits(*, now: datetime) -> int:
-    """Bring the state of runs in line whose wait is over, so that open screens hear of it."""
-    ended = 0
-    for run in Run.objects.filter(state=Run.State.WAITING_TIMER).select_related("runbook_version"):
-        if run_progress(run, now=now).state == run.state:
-            continue
-        with engine_transaction(module=Module.RUNS):
-            settle(locked_run(run.pk), now=now)
-        ended += 1
-    return ended
+def end_waits(*, now: datetime, limit: int = 50) -> int:
+    """Bring the state of runs in line whose wait is over, so that open screens hear of it.
+
+    At most `limit` of them; returns how many.
+    """
+    # One that was made to wait before ends of timers were kept says no end: it is looked at once.
+    due = Run.objects.filter(
+        Q(timer_ends_at__lte=now) | Q(timer_ends_at__isnull=True), state=Run.State.WAITING_TIMER
+    )
+    locked = due.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return work_through(
+        locked.select_related("runbook_version").order_by("timer_ends_at", "pk"),
+        partial(settle, now=now),
+        module=Module.RUNS,
+        limit=limit,
+        event="run.wait_not_ended",
+    )
 
 
 def _series_of(run: Run, step: RunbookStep, now: datetime) -> list[Measured]:

@@ -13,13 +13,16 @@ from fleet.models import MaintenanceWindow, Owner
 from fleet.services.engine import Module, engine_transaction
 from fleet.spans import span_at
 from runbooks.models import Alert, Announcement, Silence, Suppression
+from runbooks.paging.announced import Told, announced_of, call_off_others
 from runbooks.paging.announcements import contacts_to_tell
-from runbooks.paging.payload import SEVERITY_WORDS, local_time
+from runbooks.paging.content import SEVERITY_WORDS, local_time
 from runbooks.paging.timeline import clip
 from runbooks.suppression.causes import active_silences, source_of, standing_windows
 from runbooks.suppression.endings import SHORT, WARNED_BEFORE
 
 Kind = Announcement.Kind
+
+_KINDS: Final = (Kind.SILENCE_ENDING, Kind.MAINTENANCE_ENDING)
 
 #: So many alerts are named; the others are a number.
 MOST_NAMED: Final = 5
@@ -39,6 +42,11 @@ class _Ending:
     path: str
     is_routine: bool = False
 
+    @property
+    def told(self) -> Told:
+        """What it is announced once by."""
+        return self.source, self.ends_at
+
 
 @engine_transaction(module=Module.SUPPRESSION)
 def announce_endings(*, now: datetime) -> int:
@@ -49,8 +57,10 @@ def announce_endings(*, now: datetime) -> int:
     back what would page. What ends at another time by now is not told any more.
     """
     endings = [*_silences(now), *_maintenance(now)]
-    _withdraw(endings)
-    fresh = _without_known(endings)
+    told = {ending.told for ending in endings}
+    call_off_others(kinds=_KINDS, still_so=told)
+    known = announced_of(told)
+    fresh = [ending for ending in endings if ending.told not in known]
     owners = {
         owner.user_id: owner
         for owner in Owner.objects.filter(
@@ -113,21 +123,6 @@ def _author(thing: Silence | MaintenanceWindow) -> int:
     if author_id is None:
         raise AssertionError("only things with an author are asked for")
     return author_id
-
-
-def _withdraw(endings: Sequence[_Ending]) -> None:
-    """Call off what was not told yet and is not so any more."""
-    true = {(ending.source, ending.ends_at) for ending in endings}
-    waiting = Announcement.objects.filter(state=Announcement.State.PENDING)
-    over = [one.pk for one in waiting if (one.source, one.ends_at) not in true]
-    if over:
-        waiting.filter(pk__in=over).update(state=Announcement.State.CANCELLED)
-
-
-def _without_known(endings: Sequence[_Ending]) -> list[_Ending]:
-    rows = Announcement.objects.filter(source__in={ending.source for ending in endings})
-    known = set(rows.values_list("source", "ends_at")) if endings else set()
-    return [ending for ending in endings if (ending.source, ending.ends_at) not in known]
 
 
 def _alerts_that_page_then(ending: _Ending) -> list[Alert]:

@@ -37,6 +37,11 @@ NOT_EXPLAINED_BY_DARKNESS: Final = frozenset(
     {Kind.SITE_DARK, Kind.THERMAL_ENVELOPE, Kind.POWER_BATTERY, Kind.EXTERNAL_ALERT}
 )
 
+#: Findings, and their alerts, from which others follow by the shape of the fleet.
+EXPLAINS_OTHERS: Final = Q(kind=Kind.SITE_DARK) | Q(kind=Kind.HEARTBEAT_LATE, node__isnull=True)
+#: Only among findings of these kinds there are such.
+KINDS_THAT_EXPLAIN: Final = frozenset({Kind.SITE_DARK, Kind.HEARTBEAT_LATE})
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -105,15 +110,8 @@ def _hold(link: Link, cause: Subject) -> Hold:
 
 def topological_sources() -> QuerySet[Alert]:
     """Return the alerts from which, by the shape of the fleet, others follow."""
-    return (
-        open_alerts()
-        .filter(condition=Alert.Condition.FIRING)
-        .filter(
-            Q(kind=Kind.SITE_DARK)
-            | Q(kind=Kind.HEARTBEAT_LATE, node__isnull=True)
-            | Q(is_storm=True)
-        )
-    )
+    firing = open_alerts().filter(condition=Alert.Condition.FIRING)
+    return firing.filter(EXPLAINS_OTHERS | Q(is_storm=True))
 
 
 def possible_sources_of(subjects: Sequence[Subject], rules: Sequence[Rule]) -> QuerySet[Alert]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
+from fleet.secret_paths import secret_path
 from runbooks.runs import batch
 from runbooks.runs.errors import RunError
 from runbooks.runs.log import name_of
@@ -17,23 +15,7 @@ from runbooks.tablet.door import body_of, door
 _MOST_BYTES = 2048
 
 
-def secret_path(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Keep the code out of logs and from other sites: whoever has it can take the run."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, claim: str) -> HttpResponse:
-        # Django logs the path of every request that is refused or fails.
-        request.path = request.path_info = "/r/-"
-        response = view(request, claim)
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex, nofollow"
-        return response
-
-    return wrapped
-
-
-# Outermost: a refused method is logged with its path, too.
-@secret_path
+@secret_path("/r/-")
 @door("GET", "HEAD", "POST")
 def run_claim(request: HttpRequest, claim: str) -> HttpResponse:
     """Say whose run it is; a POST with a device's id takes it, a mere visit never does."""

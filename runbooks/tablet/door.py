@@ -19,7 +19,7 @@ from runbooks.library.document import RunbookError
 from runbooks.models import Run, RunToken
 from runbooks.runs.errors import RunError
 from runbooks.runs.selectors import run_by_token, run_for
-from runbooks.runs.tokens import find_token, refuse_invalid
+from runbooks.runs.tokens import find_token, refuse_unfit
 
 #: Every other code answers 409: the run does not stand as the sender thought.
 _STATUSES = {
@@ -31,6 +31,7 @@ _STATUSES = {
     "bad_since": 400,
     "bad_readiness": 400,
     "bad_answer": 400,
+    "bad_begun": 400,
     "token_missing": 401,
     "token_unknown": 401,
     "token_revoked": 401,
@@ -46,6 +47,8 @@ _STATUSES = {
     "photo_too_large": 413,
     "photo_type": 415,
     "photo_damaged": 422,
+    "reason_missing": 422,
+    "photos_too_fast": 429,
 }
 
 Door = Callable[..., HttpResponse]
@@ -134,9 +137,7 @@ def caller_of(request: HttpRequest, run_id: int, *, must_be_valid: bool = True) 
     if run is None:
         raise no_such_run()
     if must_be_valid:
-        if token.run_id != run.pk:
-            raise RunError("entry_of_another_run", f"This is no key to R-{run.pk}.")
-        refuse_invalid(token, now=timezone.now())
+        refuse_unfit(token, run=run, now=timezone.now())
     return Caller(run=run, token=token, secret=secret, user=token.user)
 
 

@@ -18,7 +18,10 @@ from django.views.decorators.http import require_safe
 
 from fleet.access import Action, account_of, sites_where
 from fleet.names import name_of
-from runbooks.tablet.claim_views import run_claim, secret_path
+from fleet.secret_paths import secret_path
+from runbooks.runs.selectors import open_runs, runs_where
+from runbooks.runs.tablets import MOST_RUNS
+from runbooks.tablet.claim_views import run_claim
 from runbooks.tablet.shell import SHELL
 
 
@@ -43,7 +46,7 @@ def run_shell(request: HttpRequest) -> HttpResponse:
     return _page(request, "tablet/run.html", "js/run/app.js")
 
 
-@secret_path
+@secret_path("/r/-")
 @csrf_exempt
 @login_not_required
 def claim(request: HttpRequest, claim: str) -> HttpResponse:
@@ -61,16 +64,19 @@ def claim(request: HttpRequest, claim: str) -> HttpResponse:
 @never_cache
 @require_safe
 def session(request: HttpRequest) -> HttpResponse:
-    """Say who is signed in, where they may follow runbooks, and the token that forms need."""
+    """Say who is signed in, where they may follow runbooks, which runs they were sent to do, and
+    the token that forms need."""
     user = request.user
     if not user.is_authenticated:
-        return JsonResponse({"user": None, "csrf": "", "sites": []})
+        return JsonResponse({"user": None, "csrf": "", "sites": [], "runs": []})
     sites = sites_where(user, Action.RUN).order_by("name").values("slug", "name")
+    sent = open_runs(runs_where(user, Action.RUN)).filter(assigned_to=account_of(user))
     return JsonResponse(
         {
             "user": {"id": user.pk, "name": name_of(account_of(user))},
             "csrf": get_token(request),
             "sites": list(sites),
+            "runs": list(sent.order_by("-pk").values_list("pk", flat=True)[:MOST_RUNS]),
         }
     )
 

@@ -9,7 +9,9 @@ from fleet.access import Action
 from runbooks.models import RunbookMedia
 from runbooks.runs import batch, photos
 from runbooks.runs.errors import RunError
+from runbooks.runs.late_photos import take_in_photo
 from runbooks.runs.pack import changes_of, pack_of, picture_digests
+from runbooks.runs.presence import LONGEST_STEP, note_presence, presence_json, present
 from runbooks.runs.selectors import run_by_token, run_for
 from runbooks.runs.sync import Receipt, take_in_batch
 from runbooks.runs.tokens import issue_token
@@ -33,19 +35,29 @@ def run_token(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_pack(request: HttpRequest, run_id: int) -> HttpResponse:
     """Tell everything a device needs to carry the run."""
     caller = caller_of(request, run_id)
-    language = request.GET.get("language", "").replace("\0", "")[:35]
+    language = request.GET.get("language", "")[:35]
     now = timezone.now()
     return JsonResponse(pack_of(run=caller.run, me=caller.user, now=now, language=language))
 
 
 @door("GET", "HEAD")
 def run_changes(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Tell what is new since an entry."""
-    caller = caller_of(request, run_id)
+    """Tell what is new since an entry, and who else is on the run; `step` says where one is."""
+    caller, now = caller_of(request, run_id), timezone.now()
     since = request.GET.get("since", "0")
     if not (since.isascii() and since.isdecimal() and int(since[:19]) <= _HIGHEST_ID):
         raise RunError("bad_since", "'since' is the id of an entry, 0 for all of them.")
-    return JsonResponse(changes_of(run=caller.run, since=int(since[:19]), now=timezone.now()))
+    answer = changes_of(run=caller.run, since=int(since[:19]), now=now)
+    if request.method == "GET" and "step" in request.GET:
+        me = note_presence(
+            run=caller.run,
+            device_id=caller.token.device_id if caller.token else "",
+            user=caller.user,
+            step_id=request.GET["step"][:LONGEST_STEP],
+            now=now,
+        )
+        answer["others"] = presence_json(present(run=caller.run, now=now, but=me))
+    return JsonResponse(answer)
 
 
 @door("POST")
@@ -92,16 +104,12 @@ def run_picture(request: HttpRequest, run_id: int, sha256: str) -> HttpResponse:
 
 
 def _keep_photo(request: HttpRequest, run_id: int, sha256: str) -> HttpResponse:
-    caller = caller_of(request, run_id)
+    caller = caller_of(request, run_id, must_be_valid=False)
     if caller.token is None:
         raise RunError("token_missing", "Photos come with the run's key, as entries do.")
     data = body_of(request, most=photos.MOST_BYTES, refuse=photos.too_large())
-    photo, is_new = photos.keep_photo(
-        run=caller.run,
-        sha256=sha256,
-        data=data,
-        device_id=caller.token.device_id,
-        now=timezone.now(),
+    photo, is_new = take_in_photo(
+        run=caller.run, token=caller.token, sha256=sha256, data=data, now=timezone.now()
     )
     return JsonResponse({"sha256": photo.sha256, "size": photo.size}, status=201 if is_new else 200)
 

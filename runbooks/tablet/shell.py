@@ -102,10 +102,12 @@ class Shell:
         )
         push = static(_PUSH) if finders.find(_PUSH) else ""
         if is_module:
-            lines = [f'import {{ sendAll }} from "{settings.STATIC_URL}{_MODULES}/sync.js";']
+            modules = f"{settings.STATIC_URL}{_MODULES}"
+            lines = [f'import {{ sendAll }} from "{modules}/sync.js";']
+            lines += [f'import {{ tellBegun }} from "{modules}/begun.js";']
             lines += [f'import "{push}";'] if push else []
         else:
-            lines = ["const sendAll = null;"]
+            lines = ["const sendAll = null;", "const tellBegun = null;"]
             lines += [f'importScripts("{push}");'] if push else []
         body = Path(_source(_WORKER)).read_text(encoding="utf-8")
         return "\n".join([*lines, f"const SHELL = {facts};", body])

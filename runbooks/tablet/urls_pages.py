@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("tablet/run/", pages.run_shell, name="run-shell"),
     path("tablet/session.json", pages.session, name="session"),
     path("sites/<slug:slug>/pack.json", site_views.site_pack, name="site-pack"),
+    path("sites/<slug:slug>/runs/begun/", site_views.site_begun, name="site-begun"),
     path("sites/<slug:slug>/tablets/", site_views.site_tablets, name="site-tablets"),
     path("sw.js", pages.worker, name="worker"),
     path("manifest.webmanifest", pages.manifest, name="manifest"),

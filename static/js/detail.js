@@ -5,18 +5,73 @@ const main = document.getElementById("main");
 
 /** Answers that the page shows beside the button, as a sentence with the present state. */
 const ANSWERED = new Set([403, 409, 422]);
+const REFUSAL_MS = 20_000;
+/** Where a page about one thing, and a row of the queue, say why. */
+const REFUSED_IN = ".acts, .alertrow > .what";
 
 let opened = [];
 let stoodIn = "";
+/** Why acts were refused, by the row they were about; of a page about one thing by "". */
+const refusals = new Map();
+/** How far the timeline's end is below what is seen of it; the newest comes last. */
+let below = 0;
+
+function timeline() {
+  return main.querySelector(".timeline");
+}
+
+function showNewest() {
+  const list = timeline();
+  if (list && below < 24) list.scrollTop = list.scrollHeight;
+}
+
+/** Leave the sheet of an act: it would only hide what came of it, unless that is said within. */
+function leave({ request, response, sourceElement, text } = {}) {
+  const sheet = sourceElement?.closest("details.menu");
+  if (!sheet || request.method === "GET" || text?.includes(' aria-invalid="true"')) return;
+  if (response.status < 400) sourceElement.reset?.();
+  if (sheet.contains(document.activeElement)) document.activeElement.blur();
+  sheet.open = false;
+}
+
+/** Forget why something was refused once there is a newer answer about it. */
+function forgetRefusals({ request, sourceElement } = {}) {
+  if (!request || request.method === "GET") return;
+  const row = sourceElement.closest(".alertrow");
+  if (row) refusals.delete(row.id);
+  else refusals.clear();
+}
+
+/** Keep refusals in sight for a while, although news put a page or a row anew every few seconds. */
+function keepRefusals() {
+  for (const place of main.querySelectorAll(REFUSED_IN)) {
+    const about = place.closest(".alertrow")?.id ?? "";
+    const said = place.querySelector(":scope > .fault");
+    const kept = refusals.get(about);
+    if (said && !kept) {
+      refusals.set(about, { said: said.cloneNode(true), until: Date.now() + REFUSAL_MS });
+      // What comes back is not said aloud again.
+      refusals.get(about).said.removeAttribute("role");
+    } else if (kept && !said && Date.now() < kept.until) {
+      place.append(kept.said.cloneNode(true));
+    }
+  }
+}
 
 function keep(event) {
-  opened = [...main.querySelectorAll("details[id][open]")].map((details) => details.id);
+  const list = timeline();
+  if (list) below = list.scrollHeight - list.clientHeight - list.scrollTop;
   const target = event.detail.ctx?.target;
   const here = document.activeElement;
   stoodIn = target?.contains(here) && here !== document.body ? (here.closest("[data-item][id]") ?? target).id : "";
+  leave(event.detail.ctx);
+  forgetRefusals(event.detail.ctx);
+  opened = [...main.querySelectorAll("details[id][open]")].map((details) => details.id);
 }
 
-function restore() {
+function restore(event) {
+  showNewest();
+  keepRefusals();
   for (const id of opened) {
     const details = document.getElementById(id);
     if (details && !details.open) details.open = true;
@@ -46,6 +101,7 @@ function letGo(list) {
   list.dispatchEvent(new CustomEvent("let-go"));
 }
 
+showNewest();
 document.addEventListener("htmx:before:swap", keep);
 document.addEventListener("htmx:after:swap", restore);
 main.addEventListener("htmx:response:error", quieten);

@@ -3,6 +3,7 @@
 //
 // In a page: `data-go="f"` on a link makes `g f` go there; `data-key="a"` on a button or link makes
 // `a` press it, the one in the marked row first; `data-item` on a row makes `j` and `k` stop there.
+// A sheet that a key opens is stood in: at its field with `data-first`, else at its own button.
 
 const GO_MS = 1_500;
 const TYPING = "input, select, textarea, [contenteditable], dialog";
@@ -16,6 +17,9 @@ function isVisible(element) {
 function follow(element) {
   if (!element) return false;
   element.click();
+  if (element.matches("summary") && element.parentElement.open) {
+    (element.parentElement.querySelector("[data-first]") ?? element).focus();
+  }
   return true;
 }
 

@@ -26,7 +26,8 @@ const state = {
   lastBeatServer: 0,
   newest: NaN,
   isSignedOut: false,
-  hasMissed: false,
+  // What came between the making of the page and its line's opening.
+  hasMissed: true,
   changeTimer: 0,
   changeDueAt: Infinity,
   lastChangeAt: 0,
@@ -193,6 +194,8 @@ export function startLive() {
   const age = document.getElementById("age");
   if (!age) return;
   state.newest = Date.parse(age.dataset.newest);
+  // A page that answers a form was made a moment ago; made anew it would no longer say what was refused.
+  if ("answer" in age.dataset) state.hasMissed = false;
   connect();
   window.setInterval(watch, 1000);
   const hurry = () => {

@@ -53,6 +53,14 @@ async function subscribe() {
   return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
 }
 
+/** Let the service worker know what this browser is, for when the browser changes it by itself. */
+async function keep(subscription) {
+  const { endpoint, keys } = subscription.toJSON();
+  const cache = await caches.open("push");
+  const record = { endpoint, auth: keys.auth, key: card.dataset.key };
+  await cache.put("/push/subscription", new Response(JSON.stringify(record)));
+}
+
 async function handOver(subscription) {
   const answer = await fetch(card.dataset.url, {
     method: "POST",
@@ -62,6 +70,7 @@ async function handOver(subscription) {
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.message ?? "That was not taken. Reload the page and press again.");
   remember(body.contact);
+  await keep(subscription);
 }
 
 async function start() {

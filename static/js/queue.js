@@ -22,6 +22,22 @@ function remember() {
   chosen = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
 }
 
+/** After an act on the chosen ones nothing is chosen any more, and its reason is no reason for others. */
+function startAnew() {
+  chosen.clear();
+  const sheet = document.getElementById("bulk-close");
+  if (!sheet) return;
+  const isIn = sheet.contains(document.activeElement);
+  sheet.open = false;
+  sheet.querySelector("input").value = "";
+  if (isIn) sheet.querySelector("summary").focus();
+}
+
+main.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing || event.target.id !== "bulk-reason") return;
+  event.preventDefault();
+  event.target.form.requestSubmit(document.getElementById("bulk-close-them"));
+});
 main.addEventListener("change", (event) => {
   if (event.target.id === "pick-all") {
     for (const box of boxes()) box.checked = event.target.checked;
@@ -32,8 +48,8 @@ main.addEventListener("change", (event) => {
   }
 });
 document.addEventListener("htmx:after:swap", (event) => {
-  // After an act on the chosen ones nothing is chosen any more.
-  if (event.detail.ctx?.request?.method !== "GET" && event.detail.ctx?.sourceElement?.id === "bulk") chosen.clear();
+  const { request, sourceElement } = event.detail.ctx ?? {};
+  if (request?.method !== "GET" && sourceElement?.id === "bulk" && !main.querySelector("#queue > .note.p2")) startAnew();
   for (const box of boxes()) box.checked = chosen.has(box.value);
   tell();
 });

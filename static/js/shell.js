@@ -1,21 +1,29 @@
-// What runs on every page: the clock, the live line, the keys, the menu, and failures in words.
+// What runs on every page: the clock, the live line, the keys, the menus, and failures in words.
 
 import { startClock } from "./clock.js";
 import { startKeys } from "./keys.js";
 import { startLive, tellChanged } from "./live.js";
 
-/** Close the menu by Escape or by a press elsewhere; it opens and closes without a script. */
-function startMenu() {
-  const menu = document.getElementById("menu");
-  if (!menu) return;
+/** Menus open and close without a script. With it Escape closes one, another that opens takes its
+ *  place, and a press elsewhere closes the main one; an act's own sheet may hold half a reason. */
+function startMenus() {
   document.addEventListener("click", (event) => {
-    if (menu.open && !menu.contains(event.target)) menu.open = false;
+    const menu = document.getElementById("menu");
+    if (menu?.open && !menu.contains(event.target)) menu.open = false;
   });
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && !event.isComposing && event.target.closest?.("details.menu[open]");
+    if (!menu) return;
     menu.open = false;
     menu.querySelector("summary").focus();
   });
+  // A toggle does not bubble, but it can be caught on its way down.
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches?.("details.menu[open]")) return;
+    for (const other of document.querySelectorAll("details.menu[open]")) {
+      if (other !== event.target) other.open = false;
+    }
+  }, true);
 }
 
 function say(text) {
@@ -58,6 +66,6 @@ function startFailures() {
 
 startClock();
 startKeys();
-startMenu();
+startMenus();
 startFailures();
 startLive();

@@ -1,8 +1,8 @@
-// The service worker. /sw.js puts before it: `SHELL` (version, files, the pages' kept copies) and
-// `sendAll` (null where the browser cannot sync by itself). It answers only for the tablet's
+// The service worker. /sw.js puts before it: `SHELL` (version, files, the pages' kept copies),
+// `sendAll` and `tellBegun` (null where the browser cannot sync by itself). It answers only for the tablet's
 // pages and its files; packs and pictures are kept by the page itself, and everything else goes to
 // the network untouched.
-/* global SHELL, sendAll */
+/* global SHELL, sendAll, tellBegun */
 
 const KEPT = `shell-${SHELL.version}`;
 const LIMIT_MS = 2500;
@@ -37,7 +37,7 @@ addEventListener("fetch", (event) => {
 });
 
 function pageOf(path) {
-  if (RUN_PAGE.test(path)) return SHELL.run;
+  if (path === SHELL.run || RUN_PAGE.test(path)) return SHELL.run;
   return path === SHELL.home ? SHELL.home : null;
 }
 
@@ -64,9 +64,17 @@ async function navigated(request, page) {
 
 addEventListener("sync", (event) => {
   if (event.tag !== "outbox" || !sendAll) return;
-  event.waitUntil(sendAll().finally(() => {
+  event.waitUntil(sync().finally(() => {
     const news = new BroadcastChannel("hearthwatch-run");
     news.postMessage("sent");
     news.close();
   }));
 });
+
+/** What was begun here first, so that its entries go as well. Trouble with it holds up no other run,
+ *  and makes the browser try again. */
+async function sync() {
+  const [told] = await Promise.allSettled([tellBegun()]);
+  await sendAll();
+  if (told.reason) throw told.reason;
+}

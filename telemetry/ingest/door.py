@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.db import connection
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from telemetry.models import IngestDoor
@@ -32,8 +32,12 @@ Chore = Callable[[datetime], None]
 
 
 def beat(*, process: UUID, now: datetime) -> None:
-    """Say that the door of `process` is open at `now`; after a break it starts anew."""
-    is_deaf = When(beat_at__lt=now - timedelta(seconds=DEAF_SECONDS), then=Value(now))
+    """Say that the door of `process` is open at `now`; after a break it starts anew.
+
+    So it does when the clock was set back: it cannot have been open since a time to come.
+    """
+    was_deaf = Q(beat_at__lt=now - timedelta(seconds=DEAF_SECONDS)) | Q(started_at__gt=now)
+    is_deaf = When(was_deaf, then=Value(now))
     door = IngestDoor.objects.filter(process=process)
     if not door.update(started_at=Case(is_deaf, default=F("started_at")), beat_at=now):
         IngestDoor.objects.create(process=process, started_at=now, beat_at=now)

@@ -150,16 +150,18 @@ class _Check:
             return None
         flags = np.array([window.flags & _AGENT_FLAGS for window in windows], np.int16)
         part = slice(None) if good.all() else good
+        # Only now, of good windows alone: 1,000 times the length of a bad one may overflow.
+        start_ms, seconds = start_ms[part], seconds[part]
         end_ms = start_ms + seconds * 1000
         patience = np.maximum(2 * seconds, LATE_SECONDS) * 1000
         is_late = (end_ms < self.now_ms - patience) | (self.batch.lane == LANE_BACKFILL)
         return CheckedWindows(
             known_set=self.known_set,
             node_ids=node_ids[part],
-            start_ms=start_ms[part],
-            seconds=seconds[part].astype(np.float32),
+            start_ms=start_ms,
+            seconds=seconds.astype(np.float32),
             flags=flags[part],
-            is_late=is_late[part],
+            is_late=is_late,
             n=columns["n"][part].astype(np.int32),
             **{name: columns[name][part] for name in _COLUMNS[1:]},
         )

@@ -11,8 +11,9 @@ _BLOCK = 65_536
 
 
 class Line:
-    """Forwards one request per connection. `drops` and `cuts` are shares of the answers to entries
-    that are lost, or end half-way, after the server has answered: what it did is done."""
+    """Forwards one request per connection. `drops` and `cuts` are shares of the answers to entries,
+    and to runs begun without network, that are lost, or end half-way, after the server has
+    answered: what it did is done."""
 
     def __init__(self, server_port: int, *, seed: int = 1) -> None:
         self.drops = 0.0
@@ -73,7 +74,7 @@ class Line:
             head, _, body = answer.partition(b"\r\n\r\n")
             body = self.edit(path, body)
             answer = _with_length(head, len(body)) + b"\r\n\r\n" + body
-        if not path.endswith("/entries"):
+        if not path.endswith(("/entries", "/begun/")):
             return answer
         fate = self._chance.random()
         self.loses -= 1

@@ -265,7 +265,8 @@ class Tablet:
         if self._installs:
             page.evaluate(script("worker_controls"))
         expect(page.locator("#main-act")).to_be_visible()
-        expect(page.locator("#banners")).not_to_contain_text("no key", timeout=15_000)
+        page.locator("#banners[aria-busy=false]").wait_for(state="attached", timeout=15_000)
+        expect(page.locator("#banners")).not_to_contain_text("no key")
         return page
 
     def go_to(self, number: int) -> None:
@@ -279,7 +280,9 @@ class Tablet:
     def press_main(self) -> None:
         # The buttons rest for a moment after a press; a click would try again much later.
         self.page.locator("#acts:not([inert])").wait_for()
+        before = self.page.evaluate(script("until_entered"), None)
         self.page.locator("#main-act").click()
+        self.page.evaluate(script("until_entered"), before)
 
     def press(self, label: str) -> None:
         self.page.get_by_role("button", name=label, exact=True).click()
@@ -293,6 +296,8 @@ class Tablet:
         with self.page.expect_file_chooser() as chooser:
             self.press("Take the photo")
         chooser.value.set_files(ROOT / "static/icons" / name)
+        # Made small and kept first: until then the large button takes a photo once more.
+        self.page.locator(".photos li").first.wait_for()
 
     def send_now(self) -> None:
         self.page.locator("#sync").click()

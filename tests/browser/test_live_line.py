@@ -10,8 +10,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
+from fleet.lengths import duration_words
 from fleet.models import Site
-from fleet.noc.tags import duration_words
 from runbooks.models import Alert
 from tests.browser.conftest import OpenPage
 from tests.browser.screens import Line, elsewhere, faults_at_every_size, settle
@@ -108,6 +108,18 @@ def test_a_line_that_is_back_after_silence_brings_everything_up_to_date(
     expect(page.locator("#counts a.p1")).to_have_text("1 urgent")
 
 
+def test_news_that_came_before_the_line_was_open_is_shown_once_it_is(
+    open_page: OpenPage, operator: Any, sites: dict[str, Site], line: Line
+) -> None:
+    line.meanwhile = lambda: elsewhere(
+        raise_alert, sites["Osaka-3"], Kind.THERMAL_ENVELOPE, "Inlet 38.4 °C", now=datetime.now(UTC)
+    )
+    page = settle(open_page(operator, before=line.take))
+    page.clock.run_for(1_200)
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 site needs someone now")
+    expect(page.locator("#counts a.p1")).to_have_text("1 urgent")
+
+
 @pytest.mark.parametrize(
     ("said", "heard"),
     [
@@ -126,6 +138,8 @@ def test_each_event_is_told_to_the_page_by_name_and_by_id(
     open_page: OpenPage, operator: Any, line: Line, said: dict[str, Any], heard: list[str]
 ) -> None:
     page = settle(open_page(operator, before=line.take))
+    # What the page tells itself once its line is open is over.
+    page.clock.run_for(1_200)
     page.evaluate(
         """window.heard = new Set();
         for (const name of ["alert-changed", "alert-changed-7", "site-changed", "site-changed-3",

@@ -36,6 +36,7 @@ def addresses(world: dict[str, Any]) -> list[str]:
         "/oncall/groups/power-crew/",
         "/oncall/heartbeats/",
         f"/sites/{world['site'].slug}/policy/?policy=night",
+        f"/sites/{world['site'].slug}/numbers/",
     ]
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import brotli
 import pytest
 from django.contrib.staticfiles import finders
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from runbooks.models import RunEntry, Tablet
-from runbooks.runs.services import pause_run
+from runbooks.runs.services import dispatch_run, pause_run
 from runbooks.runs.tokens import make_claim
 from tests.browser.screens import elsewhere, script
 from tests.browser.tablet_faults import faults_of
@@ -140,6 +140,21 @@ def test_the_desks_word_reaches_the_tablet(tablets: Tablets, run_world: RunWorld
     assert faults_of(page) == []
 
 
+def test_news_take_no_button_away_from_under_a_finger(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    run = elsewhere(run_world.run)
+    tablet = tablets.new(run_world.hands, installs=False)
+    page = tablet.carry(run)
+    button = page.locator("#rail button").nth(2).element_handle()
+    elsewhere(pause_run, run=run, by=run_world.lead, reason="Storm", now=datetime.now(UTC))
+    tablet.send_now()
+    expect(page.locator("#banners")).to_contain_text("Paused by the desk")
+    assert button.evaluate("(one) => one.isConnected")
+    tablet.go_to(3)
+    expect(page.locator("#rail [aria-current]")).to_have_text("3")
+
+
 def test_a_code_of_the_desk_opens_a_run_without_a_login(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
@@ -161,6 +176,27 @@ def test_a_code_of_the_desk_opens_a_run_without_a_login(
     assert (entry.actor_name, entry.actor) == ("Ben Roth", None)
 
 
+def test_no_key_and_no_login_are_said_only_once_the_server_was_asked(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    run = elsewhere(run_world.run)
+    tablet = tablets.new(run_world.hands, installs=False)
+    held: list[Route] = []
+    tablet.page.route("**/token/", lambda route: held.append(route))
+    with tablet.page.expect_request("**/token/"):
+        tablet.open(f"/runs/{run.pk}/")
+    expect(tablet.page.locator("#main-act")).to_be_visible()
+    assert "no key" not in tablet.page.locator("#banners").inner_text()
+    held.pop().abort()
+    expect(tablet.page.locator("#banners")).to_contain_text("no key")
+    tablet.page.route("**/session.json", lambda route: held.append(route))
+    with tablet.page.expect_request("**/session.json"):
+        tablet.open("/tablet/")
+    assert tablet.page.locator("#sign-in").is_hidden()
+    held.pop().abort()
+    expect(tablet.page.locator("#sign-in")).to_be_visible()
+
+
 def test_a_site_is_made_ready_and_its_run_opens_without_the_server(
     tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
 ) -> None:
@@ -171,11 +207,11 @@ def test_a_site_is_made_ready_and_its_run_opens_without_the_server(
     expect(page.locator("#prepare-fault")).to_have_text("Choose a PIN of 4 to 8 digits.")
     page.locator("#new-pin").fill("2468")
     tablet.press("Make available offline")
-    ready = re.compile(r"^Ready for offline, 2 of 2, checked \d\d:\d\d$")
+    ready = re.compile(r"^Ready for offline, 4 of 4, checked \d\d:\d\d$")
     expect(page.locator("#prepare-words")).to_have_text(ready)
     assert faults_of(page) + page.evaluate(script("small_targets"), 48) == []
     told = elsewhere(Tablet.objects.get)
-    assert (told.site, told.file_count, told.ready_count) == (run_world.site, 2, 2)
+    assert (told.site, told.file_count, told.ready_count) == (run_world.site, 4, 4)
     page.evaluate(script("worker_controls"))
 
     tablet_server.kill()
@@ -187,6 +223,24 @@ def test_a_site_is_made_ready_and_its_run_opens_without_the_server(
     tablet.page.locator("#sheet-words").fill("No filter here.")
     tablet.press("Save")
     tablet.waits(1)
+
+
+def test_a_run_that_somebody_was_sent_to_do_is_on_their_tablet_without_being_asked_for(
+    tablets: Tablets, tablet_server: TabletServer, run_world: RunWorld
+) -> None:
+    run = elsewhere(run_world.run)
+    now = datetime.now(UTC)
+    elsewhere(dispatch_run, run=run, to=run_world.hands, by=run_world.lead, now=now)
+    tablet = tablets.new(run_world.hands)
+    page = tablet.open("/tablet/")
+    expect(page.get_by_role("link", name=re.compile("Osaka-3"))).to_contain_text("sent to you")
+    expect(page.locator("html")).to_have_attribute("data-drawn", "yes")
+    page.evaluate(script("worker_controls"))
+    tablet_server.kill()
+    tablet.reopen(f"/runs/{run.pk}/")
+    tablet.go_to(2)
+    expect(page_picture(tablet.page)).to_have_js_property("complete", True)
+    assert page_picture(tablet.page).evaluate("image => image.naturalWidth") == 192
 
 
 def page_picture(page: Page) -> Locator:

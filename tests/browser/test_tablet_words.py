@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from runbooks.library.document import StepOption
 from runbooks.library.selectors import document_of
@@ -50,6 +51,12 @@ def translate(run: Run) -> RunbookTranslation:
     return version.translations.create(
         language="ja", document=document, content_hash="ab" * 32, published_at=datetime.now(UTC)
     )
+
+
+def prepare(page: Page) -> None:
+    """Set a PIN and have the site made ready."""
+    page.locator("#new-pin").fill("2468")
+    page.get_by_role("button", name="Make available offline").click()
 
 
 def choose_japanese(tablet: Tablet) -> None:
@@ -192,7 +199,36 @@ def test_what_a_sites_pack_has_no_room_for_is_named(tablets: Tablets, run_world:
     elsewhere(drawing, size=MOST_BYTES + 1)
     elsewhere(run_world.run)
     page = tablets.new(run_world.hands).open("/tablet/")
-    page.locator("#new-pin").fill("2468")
-    page.get_by_role("button", name="Make available offline").click()
-    expect(page.locator("#prepare-words")).to_contain_text("Not ready for offline, 0 of 1")
+    prepare(page)
+    expect(page.locator("#prepare-words")).to_contain_text("Not ready for offline, 1 of 2")
     expect(page.locator(".left-out")).to_contain_text("25 MB of pictures: R-")
+
+
+def test_a_prepared_tablet_takes_in_what_the_site_needs_since(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    elsewhere(run_world.run)
+    tablet = tablets.new(run_world.hands)
+    page = tablet.open("/tablet/")
+    prepare(page)
+    expect(page.locator("#prepare-words")).to_contain_text("Ready for offline, 4 of 4")
+    elsewhere(run_world.run, title="Silent node")
+    page.reload()
+    expect(page.locator("#prepared")).to_contain_text("Ready for offline, 6 of 6")
+    expect(page.locator("#runs")).to_contain_text("Silent node")
+
+
+def test_without_network_a_tablet_says_when_it_last_knew_what_the_site_needs(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    elsewhere(run_world.run)
+    tablet = tablets.new(run_world.hands)
+    page = tablet.open("/tablet/")
+    prepare(page)
+    expect(page.locator("#prepare-words")).to_contain_text("Ready for offline, 4 of 4")
+    page.clock.set_system_time(datetime.now(UTC) + timedelta(days=3))
+    tablet.context.route("**/session.json", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-drawn", "yes")
+    checked = re.compile(r"Ready for offline, 4 of 4, checked \d+ \w+, \d\d:\d\d")
+    expect(page.locator("#prepared")).to_contain_text(checked)

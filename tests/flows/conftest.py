@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection, connections
 
 from runbooks.library.services import publish_builtin_library
+from tests.emptying import empty_database
 from tests.factories import NOON
 from tests.flows.world import FlowWorld
 from tests.flows.zygote import Zygote
 from tests.processes import Processes
 from tests.receiver import Receiver
+from tests.runbooks.world import make_finding, make_library, site_paging
 from tests.services import SERVICES
 
 
@@ -52,9 +55,14 @@ def world(processes: Processes, receiver: Receiver, tmp_path: Path) -> FlowWorld
 
 
 @pytest.fixture(scope="package")
-def zygote(django_db_setup: None) -> Iterator[Zygote]:
+def zygote(django_db_setup: None, django_db_blocker: Any) -> Iterator[Zygote]:
     """What forks engines that die where they are told to; it has no connection of its own."""
     made = Zygote(database_url=database_url_of_test())
+    with django_db_blocker.unblock(), Receiver() as receiver:
+        make_library()
+        make_finding(site=site_paging(receiver), began_at=NOON)
+        made.warm_up(now=NOON)
+        empty_database()
     yield made
     made.end()
 

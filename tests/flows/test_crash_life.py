@@ -163,6 +163,26 @@ def test_a_receipt_that_died_halfway_is_kept_when_it_comes_again(
         end(alert, operator, now)
 
 
+def test_a_receipt_for_a_page_whose_sender_died_is_its_delivery(
+    zygote: Zygote, receiver: Receiver, operator: Any
+) -> None:
+    site = site_paging(receiver)
+    for now in hours():
+        make_finding(site=site, began_at=now)
+        assert zygote.kill_at("page sent, not recorded", now=now)
+        page = Page.objects.latest("created_at")
+        order = {"receipt_of": str(page.pk)}
+        assert zygote.kill_at("receipt kept, not committed", now=now, **order)
+        page.refresh_from_db()
+        assert page.state == Page.State.LEASED
+        record_receipt(page=page, receipt=Page.Receipt.DELIVERED, seq=1, now=now + seconds(5))
+        recover(now)
+        page.refresh_from_db()
+        assert page.state == Page.State.SENT
+        end(page.alert, operator, now)
+    assert list(times_received(receiver).values()) == [1] * KILLS
+
+
 def test_a_silence_whose_beginning_died_halfway_holds_back_from_the_next_cycle_on(
     zygote: Zygote, receiver: Receiver, operator: Any
 ) -> None:

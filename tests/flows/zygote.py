@@ -10,18 +10,21 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, Q
 
 from fleet.management.commands.sweep import deciding_stages
 from runbooks.alerts.intake import take_in_findings
 from runbooks.models import Alert, Escalation, Page
 from telemetry.models import Finding
-from tests.processes import ROOT
+from tests.processes import ROOT, wait_until
 from tests.receiver import Receiver
 from tests.runbooks.world import deliver, seconds
 
 #: After this much time every lease has run out and every retry is due.
 LATER = (15, 40)
+#: What the connections of forked engines are called in PostgreSQL.
+ENGINE = "crash-zygote"
 
 
 class Zygote:
@@ -31,15 +34,22 @@ class Zygote:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.crash_zygote"],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": database_url},
+            env={**os.environ, "DATABASE_URL": database_url, "PGAPPNAME": ENGINE},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
+    def warm_up(self, *, now: datetime) -> None:
+        """Let it do one pass itself, with whatever there is to do."""
+        assert self._ask(now=now.isoformat(), here=True)["ended"]
+
     def kill_at(self, point: str, *, now: datetime, **order: Any) -> bool:
         """Let an engine work until it dies at `point`; tell whether it did."""
-        return bool(self._ask(point=point, now=now.isoformat(), **order)["killed"])
+        is_killed = bool(self._ask(point=point, now=now.isoformat(), **order)["killed"])
+        # What it had locked stays so until PostgreSQL has seen that nobody is there any more.
+        wait_until(lambda: connections_of_engines() == 0, what="the dead engine's locks are gone")
+        return is_killed
 
     def run(self, *, now: datetime) -> bool:
         """Let an engine that was just started work undisturbed; tell whether it came to its end."""
@@ -67,6 +77,14 @@ class Zygote:
         """End it; it has no children between two orders."""
         self._process.kill()
         self._process.communicate()
+
+
+def connections_of_engines() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [ENGINE]
+        )
+        return int(cursor.fetchone()[0])
 
 
 def engine_pass(now: datetime) -> None:

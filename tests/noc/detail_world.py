@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,9 +36,9 @@ EVIDENCE = {
 }
 
 
-def stop_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every door read NOW."""
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+def stop_clock(monkeypatch: pytest.MonkeyPatch, at: datetime = NOW) -> None:
+    """Let every door read NOW, or another time."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: at)
 
 
 def hot_node(**overrides: Any) -> Node:

@@ -11,7 +11,7 @@ from runbooks.alerts.intake import take_in_findings
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.library.services import publish_builtin_library
-from runbooks.models import Alert
+from runbooks.models import Alert, RunbookVersion
 from telemetry.models import Finding
 from tests.factories import (
     NOON,
@@ -89,7 +89,8 @@ def find(site: Site, kind: str, summary: str, **overrides: Any) -> Finding:
 def raise_alert(site: Site, kind: str, summary: str, **overrides: Any) -> Alert:
     """Make a finding, take it in, and carry out the first step of its escalation."""
     finding = find(site, kind, summary, **overrides)
-    publish_builtin_library(now=finding.detected_at)
+    if not RunbookVersion.objects.exists():
+        publish_builtin_library(now=finding.detected_at)
     take_in_findings(now=finding.detected_at)
     advance_due_escalations(now=finding.detected_at)
     return Alert.objects.get(site=site, dedup_key=finding.fingerprint)

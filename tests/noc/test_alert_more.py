@@ -31,6 +31,14 @@ def act(alert: Alert, name: str, user: object, **said: object) -> tuple[int, str
     return answer.status_code, " ".join(answer.content.decode().split())
 
 
+def test_only_an_open_alert_that_comes_and_goes_says_when_it_closes_by_itself() -> None:
+    alert = hot_alert()
+    Alert.objects.filter(pk=alert.pk).update(is_flapping=True)
+    user = make_user("operator")
+    assert "closes by itself" in act(alert, "acknowledge", user)[1]
+    assert "closes by itself" not in act(alert, "close", user, reason="fan changed")[1]
+
+
 def test_escalating_takes_the_next_step_now() -> None:
     alert = hot_alert()
     sequence = Escalation.objects.get(alert=alert).sequence

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from runbooks.alerts.services import acknowledge_alert, close_alert
+from runbooks.library.services import publish_runbook
 from runbooks.models import Alert, AlertEvent, Page
 from telemetry.models import Finding
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user
@@ -19,7 +20,7 @@ from tests.noc.detail_world import (
     signed_in,
     stop_clock,
 )
-from tests.runbooks.world import make_runbook
+from tests.runbooks.world import make_alert, make_runbook, runbook_text
 
 pytestmark = pytest.mark.django_db
 
@@ -220,6 +221,28 @@ def test_the_ladder_says_who_was_paged_what_came_of_it_and_who_is_next() -> None
     assert f"Paged <b>{alert.site.owner}</b>" in page
     assert "Delivered (HTTP 204), no answer." in page
     assert f"Pages {backup.name} <time" in page
+
+
+def test_the_ladders_times_say_on_whose_clock_they_are() -> None:
+    alert = hot_alert(hot_node(site=make_site(time_zone="Asia/Tokyo")))
+    assert "v1, site time (UTC+9)</span></header>" in " ".join(page_of(alert).split())
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["node-1"], "node-1"),
+        (["node-1", "node-2"], "node-1 and node-2"),
+        ([f"node-{number}" for number in range(1, 8)], "node-1, node-2, node-3 and 4 more"),
+    ],
+)
+def test_the_runbook_names_the_nodes_of_an_alert_of_a_whole_site(
+    names: list[str], words: str
+) -> None:
+    text = runbook_text("thermal-alarm", matches="thermal.envelope", category="thermal")
+    publish_runbook(source=text.replace("{{ site.name }}", "{{ node.name }}"), by=None, now=NOON)
+    alert = make_alert(site=make_site(), evidence={"nodes": names})
+    assert f'<span class="filled">{words}</span>' in page_of(alert)
 
 
 def test_a_page_that_got_through_to_nobody_is_said_in_bold() -> None:

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from fleet.models import Site
+from fleet.noc.api_auth import MOST_BYTES
 from fleet.services.api_tokens import Scope, create_api_token, revoke_api_token
 from runbooks.alerts.intake import take_in_findings
 from runbooks.alerts.services import acknowledge_alert
@@ -163,11 +164,9 @@ def test_a_body_that_is_no_array_is_refused(client: Client, body: bytes) -> None
     assert (answer.status_code, answer.json()["code"]) == (400, 400)
 
 
-def test_a_body_beyond_the_limit_is_refused_with_what_to_do(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fleet.noc.api_auth.MOST_BYTES", 1000)
-    answer = client.post("/api/v2/alerts", b"[" * 1001, content_type="application/json")
+def test_a_body_beyond_the_limit_is_refused_with_what_to_do(client: Client) -> None:
+    body = b"[" * (MOST_BYTES + 1)
+    answer = client.post("/api/v2/alerts", body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_long")
 
 

@@ -49,6 +49,10 @@ def act(contact: Contact, name: str, *, by: Any = None, **said: str) -> Any:
     return signed_in(by or contact.owner.user).post(address, said, follow=True)
 
 
+TOOK = "The push service took the test page (HTTP 201). It counts once the browser shows it."
+UNSHOWN = "test page not shown yet"
+
+
 def add(owner: Owner, *, by: Any = None, **said: str) -> Any:
     address = reverse("noc:contact-add", args=[owner.pk])
     return signed_in(by or owner.user).post(address, said, follow=True)
@@ -63,6 +67,8 @@ def add(owner: Owner, *, by: Any = None, **said: str) -> Any:
             {"tested_at": None, "last_test_at": NOW, "last_test_outcome": "It answered 500."},
             "failed its test",
         ),
+        ({"tested_at": None, "last_test_at": NOW, "last_test_outcome": TOOK}, UNSHOWN),
+        ({"last_test_at": NOW, "last_test_outcome": TOOK}, f"working, last {UNSHOWN}"),
         ({"disabled_reason": "The receiver answered 410 Gone."}, "gone"),
         ({"is_enabled": False}, "switched off"),
         ({"last_test_at": NOW, "last_test_outcome": "No."}, "working, last test failed"),

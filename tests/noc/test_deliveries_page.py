@@ -204,6 +204,18 @@ def test_a_long_log_is_turned_sheet_by_sheet_at_the_same_cost(alert: Alert) -> N
     assert "2 of 2" in page_for(viewer, "?state=dead&sheet=2")
 
 
+def test_a_page_that_a_browser_showed_says_so(alert: Alert) -> None:
+    settle(alert, "sent", sent_at=NOW, last_status=201, receipt="delivered")
+    Contact.objects.update(kind="web_push", tested_at=NOW)
+    assert "; shown by the browser" in page_for(make_user("viewer"), "?state=sent")
+
+
+def test_one_that_failed_while_it_was_held_back_says_what_it_waits_for(alert: Alert) -> None:
+    settle(alert, "dead", receipt="failed", is_follow_up_owed=True)
+    page = page_for(make_user("viewer"))
+    assert "the next contact is tried once the alert is not held back" in page
+
+
 def test_a_mail_that_arrived_reads_as_mail(alert: Alert) -> None:
     Contact.objects.update(kind="email", url="mailto:ana@example.org", tested_at=NOW)
     Page.objects.update(state=Page.State.SENT, last_status=250, sent_at=NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from runbooks.library.pictures import picture_hash
 from runbooks.library.publishing import publish_draft
 from runbooks.models import RunbookDraft, RunbookVersion
 from tests.factories import NOON, make_user
-from tests.noc.detail_world import HTMX, counted_queries, signed_in, stop_clock
+from tests.noc.detail_world import HTMX, NOW, counted_queries, signed_in, stop_clock
 from tests.noc.library_world import (
     GAUGE,
     address,
@@ -57,6 +58,28 @@ def test_a_draft_begins_empty_or_from_an_edition_or_with_another_review_day() ->
     assert copied.base == RunbookVersion.objects.get()
     assert 'owner: "Night shift"' in reviewed.source
     assert signed_in(ann).post(there, {"slug": "generic", "v": "7"}).status_code == 404
+
+
+def test_an_older_edition_is_restored_as_a_draft_from_its_page() -> None:
+    ann = engineer()
+    make_runbook("generic", title="Do this first")
+    make_runbook("generic", title="Do that first")
+    read, restore = (
+        reverse(name, args=["generic"]) for name in ("noc:runbook", "noc:runbook-restore")
+    )
+    button = "Restore this text as a draft"
+    assert button in words_of(signed_in(ann).get(f"{read}?v=1"))
+    assert button not in words_of(signed_in(ann).get(read))
+    assert button not in words_of(signed_in(make_user("viewer")).get(f"{read}?v=1"))
+    page = words_of(signed_in(ann).post(restore, {"v": "1"}, follow=True))
+    draft = RunbookDraft.objects.get()
+    assert "Do this first" in draft.source
+    assert "A draft that goes back to v1, compared with v2" in page
+    assert 'value="Goes back to edition 1."' in signed_in(ann).get(address(draft)).content.decode()
+    refused = words_of(signed_in(ann).post(restore, {"v": "2"}, follow=True))
+    assert "is in force already; there is nothing to go back to." in refused
+    assert signed_in(make_user("viewer")).post(restore, {"v": "1"}).status_code == 403
+    assert signed_in(ann).post(restore, {"v": "9"}).status_code == 404
 
 
 def test_what_is_typed_is_saved_as_the_next_revision() -> None:
@@ -114,6 +137,27 @@ def test_another_editor_is_named_before_one_saves() -> None:
     assert signed_in(ben).get(there).content.strip() == b""
     save_draft(draft=draft, source=NEW, seen=1, by=ann, now=NOON)
     assert "Ann Sato saved revision 2" in words_of(signed_in(ben).get(there))
+
+
+def test_a_second_editor_sees_before_typing_who_has_the_draft_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann, ben = engineer(), engineer("Ben", "Diaz")
+    draft = begun(ann)
+    there = reverse("noc:runbook-draft-standing", args=[draft.pk]) + "?seen=1&state=writing"
+    assert "Ann Sato has" not in words_of(signed_in(ann).get(address(draft)))
+    assert "Ann Sato has this draft open too." in words_of(signed_in(ben).get(address(draft)))
+    assert "Ben Diaz has this draft open too." in words_of(signed_in(ann).get(there))
+    stop_clock(monkeypatch, NOW + timedelta(minutes=12))
+    assert "Ann Sato had it open 12 min ago." in words_of(signed_in(ben).get(there))
+    stop_clock(monkeypatch, NOW + timedelta(days=2))
+    assert "Ann Sato" not in words_of(signed_in(ben).get(there))
+
+
+def test_who_only_reads_a_draft_is_no_editor_of_it() -> None:
+    draft = begun(engineer())
+    signed_in(make_user("viewer")).get(address(draft))
+    assert not draft.visits.exists()
 
 
 def test_a_fault_stands_with_its_line_and_the_preview_returns_when_it_is_mended() -> None:

@@ -263,7 +263,7 @@ def test_the_number_of_queries_does_not_grow_with_the_fleet(
 ) -> None:
     make_incidents(make_fleet(extra=extra))
     user = make_user("operator")
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         fleet_board(user=user, now=NOON)
 
 

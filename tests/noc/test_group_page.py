@@ -40,6 +40,10 @@ def page_of(*, user: Any = None, group: PagingGroup | None = None) -> str:
     return " ".join(answer.content.decode().split())
 
 
+def test_a_groups_own_page_marks_groups_in_the_menu(crew: PagingGroup) -> None:
+    assert 'href="/oncall/groups/" aria-current="true"' in page_of(group=crew)
+
+
 def send(address: str, *, by: Any = None, **said: Any) -> Any:
     return signed_in(by or make_user("engineer")).post(address, said, follow=True)
 

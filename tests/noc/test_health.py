@@ -13,7 +13,8 @@ from django.test import Client
 from fleet.models import Contact, EngineModule
 from fleet.noc import health_views
 from runbooks.auditor import CHECKS as PROMISES
-from runbooks.models import AlertEvent, BrokenPromise, Page
+from runbooks.auditor.beats import note_beat
+from runbooks.models import AlertEvent, BrokenPromise, EngineBeat, Page
 from tests.factories import NOON
 from tests.noc.fleet_world import Kind, make_fleet, raise_alert
 
@@ -50,6 +51,14 @@ def test_readyz_fails_when_pages_are_overdue_though_no_auditor_runs(client: Clie
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "was not tried" in answer.json()["checks"]["promises"]["says"]
+
+
+def test_readyz_fails_when_the_lane_that_asks_receivers_hangs(client: Client) -> None:
+    note_beat(part=EngineBeat.Part.ASK, now=datetime(2020, 1, 1, tzinfo=UTC))
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    says = answer.json()["checks"]["promises"]["says"]
+    assert says.startswith("Sweep, asking has not gone round since ")
 
 
 def test_readyz_stays_ready_though_somebody_has_no_contact(client: Client) -> None:

@@ -11,9 +11,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from runbooks.library.parse import parse_runbook
+from runbooks.library.pictures import picture_hash
 from runbooks.library.publishing import withdraw_edition
 from runbooks.library.services import publish_builtin_library, publish_runbook
-from runbooks.models import Run, Runbook, RunbookDraft, RunbookVersion, RunEntry
+from runbooks.models import Run, Runbook, RunbookDraft, RunbookTranslation, RunbookVersion, RunEntry
 from tests.factories import NOON, make_site, make_user
 from tests.noc.detail_world import counted_queries, signed_in, stop_clock
 from tests.noc.library_world import GAUGE, begun, engineer, in_review, words_of
@@ -252,6 +254,39 @@ def test_a_translation_is_added_and_read(books: None) -> None:
     assert "another than in the edition" in words_of(refused)
     nowhere = signed_in(ann).get(reverse("noc:runbook", args=["hot"]) + "?lang=xx")
     assert nowhere.status_code == 404
+
+
+def test_a_translation_brings_its_own_picture_along(books: None) -> None:
+    ann = signed_in(engineer())
+    english = runbook_text("valve").replace(
+        "- type: confirm\n", "- type: confirm\n- picture: gauge.svg | The gauge\n", 1
+    )
+    publish_runbook(source=english, by=None, now=NOON, media={"gauge.svg": GAUGE})
+    french = english.replace("language: en", "language: fr")
+    there = reverse("noc:runbook-translations", args=["valve"])
+    assert "Each takes the place of the edition’s by its name: gauge.svg." in get(there, engineer())
+    dial = GAUGE.replace(b"h9", b"h7")
+    said = {"source": french, "pictures": SimpleUploadedFile("Dial.svg", dial)}
+    refused = ann.post(there, said)
+    assert refused.status_code == 422
+    assert "No step shows 'dial.svg'" in words_of(refused)
+    said["pictures"] = SimpleUploadedFile("Gauge.svg", dial)
+    assert ann.post(there, said).status_code == 302
+    page = ann.get(reverse("noc:runbook", args=["valve"]) + "?lang=fr").content.decode()
+    assert f"/runbooks/media/{picture_hash(dial)}" in page
+
+
+def test_a_translation_comes_in_a_zip_as_an_edition_is_exported(books: None) -> None:
+    english = runbook_text("valve")
+    publish_runbook(source=english, by=None, now=NOON)
+    document = parse_runbook(english.replace("language: en", "language: fr"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("valve.md", document.source)
+    there = reverse("noc:runbook-translations", args=["valve"])
+    upload = SimpleUploadedFile("valve.zip", packed.getvalue())
+    assert signed_in(engineer()).post(there, {"file": upload}).status_code == 302
+    assert RunbookTranslation.objects.get().language == "fr"
 
 
 @pytest.mark.parametrize("query", ["?lang=%00", "?v=%00", "?v=99999999999", "?v=%D9%A3"])

@@ -57,6 +57,12 @@ def test_times_are_those_of_the_site() -> None:
     assert window.time_zone == "Asia/Tokyo"
 
 
+def test_planned_work_says_its_days_on_the_sites_clocks() -> None:
+    user = make_user("operator")
+    plan(user, make_site(time_zone="Asia/Tokyo"), starts="2030-01-03T23:00")
+    assert "Thu 3 Jan, 23:00 to Fri 4 Jan, 01:00 in Tokyo" in page_for(user)
+
+
 def test_a_time_that_clocks_leave_out_is_refused() -> None:
     site = make_site(time_zone="Europe/Paris")
     answer = plan(make_user("operator"), site, starts="2030-03-31T02:30")

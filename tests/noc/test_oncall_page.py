@@ -9,8 +9,8 @@ import pytest
 from django.urls import reverse
 
 from fleet.models import Contact, Site
+from fleet.names import listed
 from fleet.noc.oncall_reach import who_now
-from fleet.noc.oncall_words import listed
 from runbooks.escalation.policies import policy_version_for
 from runbooks.escalation.preview import preview_policy
 from runbooks.models import Schedule

@@ -17,7 +17,8 @@ from runbooks.alerts.services import acknowledge_alert, close_alert
 from runbooks.escalation.services import next_move
 from runbooks.models import Page
 from runbooks.paging.facts import facts_of, webhook_id
-from runbooks.paging.payload import render_body, sign
+from runbooks.paging.payload import render_body
+from runbooks.paging.signature import sign
 from tests.factories import make_contact, make_user, secret_from
 from tests.runbooks.conftest import library
 from tests.runbooks.world import claim_page, make_alert, make_library, only_page, page_to_send

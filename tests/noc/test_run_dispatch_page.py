@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from django.urls import reverse
 
+from fleet.noc.run_quarantine_board import aside_for, aside_of_run
 from runbooks.library.services import publish_runbook
 from runbooks.models import Run, RunQuarantine
 from runbooks.runs.services import abandon_run
 from runbooks.runs.tokens import find_claim, take_claim
 from tests.factories import NOON, make_site, make_user
-from tests.noc.detail_world import HTMX, NOW, signed_in, stop_clock
+from tests.noc.detail_world import HTMX, NOW, counted_queries, signed_in, stop_clock
 from tests.noc.run_noc_world import worked_on
 from tests.runbooks.run_world import Device, make_run
 from tests.runbooks.world import runbook_text
@@ -136,10 +137,24 @@ def test_an_entry_that_was_kept_aside_is_taken_in_after_all(run: Run) -> None:
     page = page_of(address("run-quarantine"), run.lead)
     assert "1 entry waits for somebody" in page
     assert "entry_tampered" in page
+    assert (
+        "Step 2, Do inlet: step done, {&quot;unit&quot;: &quot;Cel&quot;, &quot;value&quot;: 21.5}"
+        in page
+    )
+    assert "device clock 2030-01-01 12:00:00 UTC" in page
     answer = signed_in(run.lead).post(address("run-quarantine-settle", row.pk, "accept"))
     assert answer.status_code == 302
     assert run.entries.filter(input__value=21.5).exists()
     assert "Nothing is kept aside" in page_of(address("run-quarantine"), run.lead)
+
+
+def test_the_runbook_of_what_is_kept_aside_is_read_once_a_run(run: Run) -> None:
+    keep_one_aside(run)
+    keep_one_aside(run)
+    with counted_queries() as asked:
+        assert len(aside_for(run.lead)) == len(aside_of_run(run, may_run=True)) == 2
+    kept = [sql for sql in asked if 'FROM "runbooks_runquarantine"' in sql]
+    assert [sql for sql in kept if '"document"' in sql] == []
 
 
 def test_what_the_log_cannot_take_says_why_beside_it_and_is_set_aside(run: Run) -> None:

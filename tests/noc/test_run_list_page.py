@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -62,8 +63,18 @@ def test_runs_under_way_say_where_they_are_and_what_they_wait_for(site: Site) ->
     waits = "Step 3 of 6, <b>Do allow</b>: waits for an approval by an engineer"
     assert waits in page
     assert "<b>paused</b>: Waiting for a spare fan" in page
-    assert "Aiko Sato, since" in page
+    assert "Aiko Sato, for" in page
     assert "1 entry is kept aside" in page
+
+
+def test_a_run_that_waits_says_for_how_long() -> None:
+    hour = timedelta(hours=1)
+    for waited in (27 * hour, 3 * hour, 59 * minute):
+        make_run(now=NOW - waited)
+    page = runs_page()
+    assert page.count("waiting for <time") == 2
+    assert re.search(r'class="chip due">waiting for <time [^>]*>1 d 3 h</time>', page)
+    assert re.search(r'class="chip">waiting for <time [^>]*>3 h</time>', page)
 
 
 def test_runs_that_have_ended_stand_below_with_their_reason(site: Site) -> None:
@@ -106,6 +117,24 @@ def test_more_runs_than_a_page_are_a_link_away() -> None:
     assert f"R-{second.pk}," not in older
 
 
+def test_more_runs_under_way_than_a_page_are_counted_and_a_link_away() -> None:
+    site = make_site()
+    lead, version = make_user("operator", site), make_edition()
+    runs = [make_run(site=site, by=lead, version=version) for _ in range(52)]
+    abandon_run(run=runs.pop(), by=lead, reason="Not meant", now=NOON)
+    page = runs_page(f"?site={site.slug}")
+    assert "51 runs are under way" in page
+    assert "abandoned: Not meant" in page
+    assert f"?site={site.slug}&amp;open_before={runs[1].pk}" in page
+    assert f"R-{runs[0].pk}," not in page
+    older = runs_page(f"?site={site.slug}&open_before={runs[1].pk}")
+    assert "51 runs are under way" in older
+    assert f"R-{runs[0].pk}," in older
+    assert f"R-{runs[1].pk}," not in older
+    assert "Older runs" not in older
+    assert "abandoned: Not meant" not in older
+
+
 def test_runs_of_hidden_sites_do_not_exist(site: Site) -> None:
     page = runs_page(user=make_user("operator", make_site()))
     assert "Nobody has followed a runbook yet." in page
@@ -141,6 +170,12 @@ def test_a_site_shows_its_runs_and_its_tablets(site: Site) -> None:
     assert "not ready, 9 of 14" in card
     assert "3 entries wait to be sent" in card
     assert 'href="/tablet/"' in card
+
+
+def test_a_tablet_that_knows_nothing_of_the_newest_run_is_not_ready(site: Site) -> None:
+    make_run(site=site, now=NOW + timedelta(hours=1))
+    page = page_of(reverse("noc:site", args=[site.slug]))
+    assert "not ready, 14 of 14, and a run was begun since, checked" in page
 
 
 def test_a_run_is_started_at_a_site_for_one_of_its_nodes() -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 NOT_IN_FORM_1 = (
     *("otherwise", "warning", "picture", "picture_alt", "code", "approver", "runbook"),
-    *("wait_seconds", "for_seconds", "options", "device"),
+    *("wait_seconds", "for_seconds", "within_seconds", "options", "device"),
 )
 
 

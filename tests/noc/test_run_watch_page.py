@@ -172,6 +172,15 @@ def test_device_and_server_time_stand_in_the_sites_zone(run: Run) -> None:
     assert "sent later" in page
 
 
+def test_a_time_of_another_day_than_the_runs_first_says_its_day(run: Run) -> None:
+    device = Device(run)
+    late = NOON + 14 * 60 * minute
+    device.send(device.done("look", at=NOON + 4 * 60 * minute), now=late)
+    page = page_of(run)
+    assert ">2 Jan, 01:00:00</time>, server" in page
+    assert ">2 Jan, 11:00:00</time>" in page
+
+
 def test_the_asker_never_answers_and_an_engineer_does(run: Run) -> None:
     asker = make_user("engineer", run.site)
     enter(run=run, kind=Kind.APPROVAL_ASKED, by=asker, now=NOON, step_id="allow")
@@ -192,6 +201,9 @@ def test_an_owner_without_the_right_to_run_answers_what_asks_for_an_owner() -> N
     enter(run=run, kind=Kind.APPROVAL_ASKED, by=run.lead, now=NOON, step_id="allow")
     owner = make_user("owner", run.site)
     assert "Approve" in step_of(page_of(run, owner), 1)
+    unsaid = act(run, "refuse", owner, step="allow", reason=" ")
+    assert unsaid.status_code == 422
+    assert "Say in a few words why the approval is refused." in unsaid.content.decode()
     refused = act(run, "refuse", owner, step="allow", reason="Not in the heat")
     assert refused.status_code == 200
     assert "refused: Not in the heat" in refused.content.decode()

@@ -124,12 +124,13 @@ def test_an_edition_goes_from_its_draft_to_the_close_of_its_alert(edition: Runbo
     assert signed_in(operator).post(close, {"reason": ""}).status_code == 422
 
     sent = device.send(
-        device.done("label", code="another", is_match=False),
+        device.done("label", code="another", is_match=True),
         device.done("which", choice="All is well"),
     )
     assert sent.kept == [1, 2]
     watched = page_of(reverse("noc:run-watch", args=[run.pk]), operator)
     assert "another code than expected" in watched
+    assert "the device took it for the right code" in watched
     assert "passed over" in watched
     sheet = json.loads(page_of(reverse("noc:run-export", args=[run.pk, "json"]), operator))
     assert [step["outcome"] for step in sheet["steps"]] == ["done", "done", "passed", "passed"]

@@ -134,11 +134,19 @@ def test_an_edition_that_cannot_be_read_is_shown_as_it_was_written() -> None:
         ({"maximum": 2.5, "unit": "bar"}, "at most 2.5 bar"),
         ({"maximum": 32.0, "unit": "°C", "metric": "hw.temperature"}, "Temperature at most 32 °C"),
         ({"minimum": 0.0, "metric": "acme.flux"}, "acme.flux at least 0 Pa"),
+        (
+            {"maximum": 85.0, "unit": "%", "for_seconds": 900, "within_seconds": 1200},
+            "at most 85 % for 15 min, reached within 20 min",
+        ),
+        (
+            {"maximum": 85.0, "unit": "%", "device": "{{ alert.device }}", "metric": "acme.fill"},
+            "/data acme.fill at most 85 %",
+        ),
         ({}, ""),
     ],
 )
 def test_bounds_are_told_with_their_unit(fields: dict[str, Any], words: str) -> None:
-    assert bounds_in_words(step(**fields)) == words
+    assert bounds_in_words(step(**fields), values={"alert.device": "/data"}) == words
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,8 @@ def test_a_value_cannot_begin_markup_of_its_own() -> None:
 
 
 def test_a_value_that_is_missing_becomes_a_phrase() -> None:
-    assert Markdown().line("at {{ site.name }}") == 'at <span class="unfilled">site name</span>'
+    unfilled = '<span class="unfilled" data-name="site.name">site name</span>'
+    assert Markdown().line("at {{ site.name }}") == f"at {unfilled}"
 
 
 def test_a_value_is_not_searched_for_variables() -> None:

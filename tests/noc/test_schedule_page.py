@@ -11,7 +11,7 @@ from django.urls import reverse
 from icalendar import Calendar
 
 from fleet.models import Owner
-from runbooks.models import Schedule
+from runbooks.models import Rotation, Schedule
 from runbooks.oncall.selectors import on_call_at, overrides_of
 from runbooks.oncall.services import add_holiday
 from tests.factories import make_owner, make_site, make_user
@@ -91,6 +91,21 @@ def test_gaps_are_marked_and_counted() -> None:
     page = page_for(make_user("viewer"))
     assert "2 gaps in these days, the first from" in page
     assert 'turn c0 w48 gap" title="Nobody, 00:00 to 24:00"' in bars_of(page)
+
+
+def test_nothing_before_a_schedule_began_is_drawn_or_counted_as_a_gap() -> None:
+    make_europe(make_owner(name="Anne Roux"), now=NOW)
+    Rotation.objects.update(starts_on=date(2030, 1, 3))
+    page = page_for(make_user("viewer"))
+    assert "1 gap in these days" in page
+    assert "Tue 1 Jan, 13:20 in Paris" in page[page.index("1 gap") : page.index('class="weeks"')]
+    assert 'gap" title="Nobody, 13:20 to 24:00"' in bars_of(page)
+    assert "Nobody" not in bars_of(page_for(make_user("viewer"), query="?from=2029-12-18"))
+
+
+def test_an_empty_schedule_owes_nobody_for_the_hours_before_now() -> None:
+    make_schedule(slug="europe", time_zone="Europe/Paris", now=NOW)
+    assert 'gap" title="Nobody, 13:20 to 24:00"' in bars_of(page_for(make_user("viewer")))
 
 
 def test_other_days_are_asked_by_the_address(europe: Schedule) -> None:

@@ -15,8 +15,9 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from fleet.lengths import duration_words, exact_words
 from fleet.noc.shell import Shell
-from fleet.noc.tags import duration_words, unbroken
+from fleet.noc.tags import unbroken
 from tests.factories import NOON, make_node, make_site, make_user
 from tests.noc.fleet_world import Kind, make_fleet, raise_alert
 
@@ -155,6 +156,19 @@ def test_a_theme_nobody_offered_is_not_kept(client: Client) -> None:
 )
 def test_a_length_of_time_is_said_as_people_say_it(seconds: float, words: str) -> None:
     assert duration_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (45, "45 s"), (90, "1 min 30 s"), (300, "5 min"), (90_060, "1 d 1 h 1 min")],
+)
+def test_a_length_that_somebody_set_is_said_to_the_second(seconds: float, words: str) -> None:
+    assert exact_words(seconds) == words
+
+
+@pytest.mark.parametrize("typed", ["Mezzanine", "Mezzanine.", "Mezzanine. "])
+def test_what_somebody_typed_ends_in_one_full_stop(typed: str) -> None:
+    assert Template("{{ typed|full_stop }}").render(Context({"typed": typed})) == "Mezzanine."
 
 
 def test_times_carry_their_instant_and_their_zone() -> None:

@@ -118,6 +118,12 @@ def test_the_inlets_of_the_last_day_are_drawn() -> None:
     assert "last 24 h, site time (UTC+9)" in page
 
 
+def test_a_mean_of_minutes_is_not_called_the_present_reading() -> None:
+    page = page_of(hot_node().site)
+    assert "Mean of the last 4 min <b>" in page
+    assert "Now <b>" not in page
+
+
 def test_of_many_nodes_the_four_hottest_are_drawn() -> None:
     site = make_site()
     for warmth in range(6):
@@ -144,12 +150,12 @@ def test_the_owner_is_shown_with_their_time_and_contacts_but_never_an_address() 
 def test_the_policy_is_a_ladder_of_people() -> None:
     owner = make_contact(owner=make_owner(name="Kenji Mori")).owner
     ada = make_contact(owner=make_owner(name="Ada Lindqvist")).owner
-    policy = policy_of((["site_owner"], 300), ([word(ada), "owner:999999"], 600), repeat=2)
+    policy = policy_of((["site_owner"], 90), ([word(ada), "owner:999999"], 600), repeat=2)
     site = make_site(owner=owner, policy=policy)
     board = site_board(user=make_user("operator"), site=site, now=NOW)
     assert [(rung.after, rung.people) for rung in board.rungs] == [
         ("at once", ["Kenji Mori"]),
-        ("+5 min", ["Ada Lindqvist"]),
+        ("+1 min 30 s", ["Ada Lindqvist"]),
     ]
     assert "then all of it again, 2 times" in page_of(site)
 

@@ -60,6 +60,7 @@ def _steps(draw: st.DrawFn, number: int, count: int) -> str:
         "metric": st.just("hw.temperature"),
         "device": st.just("inlet"),
         "for": st.sampled_from(["30 s", "10 min", "24 h"]),
+        "within": st.sampled_from(["90 s", "15 min", "24 h"]),
         "options": _options(kind, number, count),
         "code": st.sampled_from(["A-1:b", "{{ node.name }}"]),
         "approver": st.sampled_from(APPROVERS),

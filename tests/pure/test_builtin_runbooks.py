@@ -73,8 +73,11 @@ def test_a_builtin_runbook_gets_no_advice(runbook: RunbookDocument):
 
 
 @each_builtin
-def test_a_builtin_runbook_has_six_to_thirteen_steps(runbook: RunbookDocument):
-    assert 6 <= len(runbook.steps) <= 13
+def test_a_builtin_runbook_is_short_enough_to_follow(runbook: RunbookDocument):
+    acts = [step for step in runbook.steps if step.kind not in {"branch", "wait"}]
+
+    assert 6 <= len(runbook.steps) <= 18
+    assert len(acts) <= 13
 
 
 @each_builtin

@@ -12,12 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbooks.paging.content import local_time
 from runbooks.paging.outcome import RETRY_SECONDS, Answer, Fate, fate_of, retry_delay
-from runbooks.paging.payload import (
-    LARGEST_BODY,
-    local_time,
-    render_body,
-)
+from runbooks.paging.payload import LARGEST_BODY, render_body
 from tests.page_facts import NOON, bundle_facts, contact_test_facts, page_facts
 
 TOKYO = timezone(timedelta(hours=9))

@@ -16,7 +16,6 @@ from runbooks.escalation.plan import (
     PlanError,
     Step,
     facts_about,
-    forecast,
     held,
     is_open,
     once_around,
@@ -115,13 +114,6 @@ def test_waiting_for_the_next_round_spends_it() -> None:
     decision = held(steps, step_index=1, rounds_left=2, now=NOON, facts=TOKYO)
     assert decision is not None
     assert (decision.next_step, decision.rounds_left) == (0, 1)
-
-
-def test_the_forecast_passes_over_what_is_closed_and_waits_for_what_opens() -> None:
-    steps = steps_of({"hours": OFFICE, "delay_seconds": 3600}, {"severities": ["urgent"]})
-    coming = forecast(steps, step_index=0, rounds_left=1, next_due_at=NOON, facts=TOKYO)
-    opens_at = datetime(2030, 1, 1, 23, tzinfo=UTC)
-    assert list(coming) == [(0, opens_at), (0, opens_at + HOUR)]
 
 
 def test_a_severity_that_no_step_is_for_is_paged_as_any_other() -> None:

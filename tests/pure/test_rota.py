@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from runbooks.oncall.rota import Layer, Override, Rota, Turn, moment_of, turn_span, turns
+from runbooks.oncall.rota import Holiday, Layer, Override, Rota, Turn, moment_of, turn_span, turns
 
 ANA, BEN, CHLOE = 1, 2, 3
 PARIS = ZoneInfo("Europe/Paris")
@@ -86,12 +86,29 @@ def test_weekdays_without_hours_are_whole_local_days() -> None:
 
 def test_a_rotation_that_rests_on_holidays_leaves_a_gap_on_them() -> None:
     layer = replace(WEEKLY, rests_on_holidays=True)
-    found = week_of(layer, holidays=frozenset({MONDAY + 2 * DAY}))
+    found = week_of(layer, holidays=(Holiday(MONDAY + 2 * DAY),))
     assert found[2:] == [(None, "Wed 09 00:00"), (ANA, "Thu 10 00:00")]
 
 
+def test_a_holiday_counts_from_when_it_was_named_until_it_was_taken_back() -> None:
+    layer = replace(WEEKLY, rests_on_holidays=True)
+    wednesday = MONDAY + 2 * DAY
+    late = Holiday(wednesday, counts_from=local(wednesday, 14))
+    assert week_of(layer, holidays=(late,))[2:] == [
+        (None, "Wed 09 14:00"),
+        (ANA, "Thu 10 00:00"),
+    ]
+    short = replace(late, counts_until=local(wednesday, 17))
+    assert week_of(layer, holidays=(short,))[2:] == [
+        (None, "Wed 09 14:00"),
+        (ANA, "Wed 09 17:00"),
+    ]
+    named_after = Holiday(wednesday, counts_from=local(wednesday + DAY, 0))
+    assert week_of(layer, holidays=(named_after,)) == week_of(layer)
+
+
 def test_a_rotation_that_does_not_rest_covers_holidays_too() -> None:
-    holidays = frozenset({MONDAY + 2 * DAY})
+    holidays = (Holiday(MONDAY + 2 * DAY),)
     assert week_of(WEEKLY, holidays=holidays) == week_of(WEEKLY)
 
 

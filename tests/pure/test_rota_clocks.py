@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runbooks.oncall.rota import Layer, Override, Rota, moment_of, turns
+from runbooks.oncall.rota import Holiday, Layer, Override, Rota, moment_of, turns
 
 #: Clocks that jump by an hour, by half an hour, at midnight, in the other half of the year, by
 #: negative summer time, over a whole day, and never.
@@ -25,6 +25,12 @@ ZONES = (
     "Asia/Kathmandu",
 )
 zones = st.sampled_from(ZONES)
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
 #: Where a whole day was left out, so was the turn that would have begun and ended with it.
 zones_with_every_day = st.sampled_from([zone for zone in ZONES if zone != "Pacific/Apia"])
 days = st.dates(date(2010, 1, 1), date(2035, 12, 31))
@@ -57,12 +63,18 @@ overrides = st.builds(
     moments,
     spans,
 )
+holidays = st.builds(Holiday, days) | st.builds(
+    lambda day, after, span: Holiday(day, midnight(day) + after, midnight(day) + after + span),
+    days,
+    st.timedeltas(timedelta(hours=-30), timedelta(hours=30)),
+    spans,
+)
 rotas = st.builds(
     Rota,
     time_zone=zones,
     layers=st.lists(layers | limited, max_size=3).map(tuple),
     overrides=st.lists(overrides, max_size=3).map(tuple),
-    holidays=st.frozensets(days, max_size=4),
+    holidays=st.lists(holidays, max_size=4).map(tuple),
 )
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbooks.library.document import StepOption
-from runbooks.library.progress import LogEntry, progress_of
+from runbooks.library.log_entry import LogEntry
+from runbooks.library.progress import progress_of
 from tests.factories import NOON
 from tests.pure.run_steps import make_step
 from tests.pure.run_vectors import answer_of, cases, entry_of, step_of

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from runbooks.library.document import (
     VARIABLES,
     RunbookError,
+    code_to_scan,
     fill,
 )
 from runbooks.library.lint import lint
 from runbooks.library.parse import parse_runbook
 from runbooks.library.stored import document_from_json, document_to_json
+from tests.pure.run_steps import make_step
 from tests.pure.runbook_text import EVERY_RUNBOOK, VALID, anything, unhurried
 
 # The form in the database
@@ -97,6 +99,13 @@ def test_variables_are_replaced_by_their_values():
 @pytest.mark.parametrize("missing", [{}, {"node.name": None}, {"node.name": " \n"}])
 def test_a_missing_value_becomes_a_phrase_that_says_so(missing):
     assert fill("At {{ node.name }}.", missing) == "At — (node name not known)."
+
+
+def test_several_stand_in_place_of_the_one_in_texts_and_never_in_a_code():
+    several = {"node.name": None, "node.names": "node-1 and node-2"}
+    assert fill("At {{ node.name }}.", several) == "At node-1 and node-2."
+    assert fill("At {{ node.name }}.", several | {"node.name": "node-3"}) == "At node-3."
+    assert code_to_scan(make_step("label", "scan", code="{{ node.name }}"), several) == ""
 
 
 def test_a_value_is_put_in_once_and_on_one_line():

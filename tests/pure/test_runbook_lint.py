@@ -62,6 +62,35 @@ BRANCH = """\
 """
 
 
+VERIFY = """\
+### Verify that it answers
+- type: verify
+- metric: system.uptime
+- unit: s
+- min: 60
+- expect: It answers
+"""
+
+
+def test_what_is_verified_after_a_restart_says_how_long_that_may_take():
+    restart = (
+        "### Restart the node\n- type: instruction\n- destructive: yes\n\n"
+        "Only if it hangs. Lost: its work.\n\n"
+    )
+
+    assert advice_on(VERIFY) == []
+    assert advice_on(restart + VERIFY) == [
+        "Step 2, 'Verify that it answers': say in 'within' how long a restart may take; 2 min are "
+        "assumed."
+    ]
+    assert advice_on(f"{restart}{VERIFY}- within: 15 min\n") == []
+
+
+@pytest.mark.parametrize(("within", "word"), [("119 s", "longer"), ("3 h", "shorter")])
+def test_a_verification_is_given_neither_too_little_time_nor_too_much(within, word):
+    assert f"or {word}" in advice_on(f"{VERIFY}- within: {within}\n")[0]
+
+
 def test_a_step_that_every_branch_passes_over_is_named():
     assert advice_on(BRANCH) == [
         "Step 2, 'Turn it': let a branch lead here, or delete the step: no run reaches it."

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 
-from runbooks.library.document import StepOption, code_to_scan
+from runbooks.library.document import StepOption, code_to_scan, device_to_verify
 from runbooks.library.parse import parse_runbook
 from runbooks.library.stored import document_from_json, document_to_json
 from tests.pure.runbook_text import VALID, step_with, unhurried, with_steps
@@ -62,6 +62,21 @@ def test_a_verified_value_holds_for_a_time_with_its_unit(span, seconds):
     step = step_of("type: verify", "metric: hw.temperature", "unit: °C", "max: 27", f"for: {span}")
 
     assert step.for_seconds == seconds
+
+
+@pytest.mark.parametrize(("span", "seconds"), [("90 s", 90), ("15 min", 900), ("24 h", 86_400)])
+def test_a_verification_says_how_long_the_value_may_take(span, seconds):
+    step = step_of("type: verify", "metric: system.uptime", "unit: s", "min: 60", f"within: {span}")
+
+    assert step.within_seconds == seconds
+
+
+def test_the_sensor_to_verify_may_be_the_one_of_the_alert():
+    lines = ("metric: system.filesystem.utilization", "unit: %", "max: 85")
+    step = step_of("type: verify", *lines, "device: {{ alert.device }}")
+
+    assert device_to_verify(step, {"alert.device": "/data"}) == "/data"
+    assert device_to_verify(step, {"alert.device": None}) == device_to_verify(step, {}) == ""
 
 
 def test_any_step_may_have_a_picture_a_warning_and_a_way_out():
@@ -160,6 +175,9 @@ def test_a_branch_that_leads_back_is_told_so():
         (["type: scan", f"code: {'a' * 201}"], "too_long"),
         (["type: verify", "metric: a.b", "unit: s", "max: 1", "for: 10"], "bad_value"),
         (["type: verify", "metric: a.b", "unit: s", "max: 1", "for: 25 h"], "bad_value"),
+        (["type: verify", "metric: a.b", "unit: s", "max: 1", "within: 15"], "bad_value"),
+        (["type: verify", "metric: a.b", "unit: s", "max: 1", "within: 25 h"], "bad_value"),
+        (["type: verify", "metric: a.b", "unit: s", "max: 1", "within: 0 min"], "bad_value"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(entries, code):
@@ -214,7 +232,7 @@ def test_what_an_older_program_stored_is_read():
     for step in stored["steps"]:
         for name in ("otherwise", "warning", "picture", "picture_alt", "options", "code"):
             step.pop(name)
-        for name in ("approver", "wait_seconds", "for_seconds", "runbook"):
+        for name in ("approver", "wait_seconds", "for_seconds", "runbook", "within_seconds"):
             step.pop(name)
 
     assert document_from_json(stored) == runbook

@@ -18,11 +18,15 @@ from runbooks.models import Alert, AlertEvent, Escalation, EscalationPolicyVersi
 from telemetry.models import Finding
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
 
+#: Over an hour after a walk begins.
+DAY = {"time_zone": "UTC", "weekdays": list(range(7)), "from": "08:00", "until": "13:00"}
 WAITING = [Page.State.PENDING, Page.State.LEASED]
 
 
 class LifeWorld(RuleBasedStateMachine):
     """One site, two keys, two operators; time moves only when a rule says so.
+
+    The policy has a step that only urgent alerts take, and one that is open by day alone.
 
     Each walk is one savepoint, rolled back at its end.
     """
@@ -36,9 +40,11 @@ class LifeWorld(RuleBasedStateMachine):
         self.timelines: dict[int, list[int]] = {}
         self.revisions: dict[int, int] = {}
         self.closed: set[int] = set()
-        #: What the last look saw: every alert, the alerts with a page under way, the timelines.
+        #: What the last look saw: every alert, the alerts with a page under way, those of which
+        #: no page was delivered, the timelines.
         self.alerts: list[Alert] = []
         self.waiting: set[int] = set()
+        self.unheard: set[int] = set()
         self.entries: dict[int, list[int]] = {}
         self.world = transaction.atomic()
         self.world.__enter__()
@@ -56,7 +62,8 @@ class LifeWorld(RuleBasedStateMachine):
             number=2,
             steps=[
                 {"notify": ["site_owner"], "delay_seconds": 300},
-                {"notify": [f"owner:{ben.pk}"], "delay_seconds": 300},
+                {"notify": [f"owner:{ben.pk}"], "delay_seconds": 300, "severities": ["urgent"]},
+                {"notify": [f"owner:{ben.pk}"], "delay_seconds": 300, "hours": DAY},
             ],
             repeat=1,
             acknowledgement_seconds=1800,
@@ -71,6 +78,13 @@ class LifeWorld(RuleBasedStateMachine):
         self.alerts = list(Alert.objects.select_related("escalation"))
         waiting = Page.objects.filter(state__in=WAITING)
         self.waiting = set(waiting.values_list("alert_id", flat=True))
+        sent = Page.objects.filter(purpose=Page.Purpose.PAGE, state=Page.State.SENT)
+        newest = dict(sent.order_by("sequence").values_list("alert_id", "sequence"))
+        self.unheard = {
+            alert.pk
+            for alert in self.alerts
+            if newest.get(alert.pk, 0) <= alert.escalation.start_sequence
+        }
         self.entries = defaultdict(list)
         for alert_id, entry in AlertEvent.objects.order_by("pk").values_list("alert_id", "pk"):
             self.entries[alert_id].append(entry)

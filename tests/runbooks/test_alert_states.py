@@ -9,7 +9,7 @@ from runbooks.alerts.services import (
     acknowledge_alert,
 )
 from runbooks.escalation.services import advance_due_escalations
-from runbooks.models import Alert, Escalation
+from runbooks.models import Alert, Escalation, Page
 from tests.factories import NOON, make_site, make_user
 from tests.receiver import Receiver
 from tests.runbooks.world import (
@@ -145,6 +145,7 @@ def test_t3_a_rise_after_everybody_was_paged_pages_everybody_again() -> None:
     site = make_site(policy=policy_of((["site_owner"], 300)))
     finding = make_finding(site=site, severity=LOW)
     run(NOON)
+    Page.objects.update(state=Page.State.SENT)
     run(NOON + seconds(300))
     alert = alert_of(finding)
     assert escalation_of(alert).state == Escalation.State.EXHAUSTED

@@ -25,6 +25,7 @@ from runbooks.models import (
     RunbookVersion,
     Suppression,
 )
+from runbooks.paging.queued import FAILED_OVER_AFTER, fail_over_queued
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
 from tests.receiver import Receiver
 from tests.runbooks.world import (
@@ -85,9 +86,10 @@ def test_a_step_that_is_not_taken_in_time_is_found() -> None:
 
 def test_an_exhausted_escalation_keeps_its_promise() -> None:
     make_alert(site=make_site(policy=policy_of((["site_owner"], 60))))
-    for offset in (0, 60):
-        advance_due_escalations(now=NOON + seconds(offset))
-    Page.objects.all().delete()
+    advance_due_escalations(now=NOON)
+    Page.objects.update(state=Page.State.SENT)
+    advance_due_escalations(now=NOON + seconds(60))
+    assert Escalation.objects.get().state == Escalation.State.EXHAUSTED
     assert codes(NOON + seconds(600)) == []
 
 
@@ -262,6 +264,23 @@ def test_a_page_that_was_given_up_is_found_until_somebody_else_is_reached() -> N
     assert codes(NOON + seconds(300)) == []
 
 
+def test_a_page_that_stays_in_its_receivers_queue_has_reached_nobody() -> None:
+    """Whoever has not learnt of it within three minutes may never; until then it is on its way."""
+    make_contact(owner=make_owner(is_catch_all=True))
+    make_alert()
+    advance_due_escalations(now=NOON)
+    Page.objects.update(state=Page.State.DEAD)
+    advance_due_escalations(now=NOON + seconds(300))
+    pending = Page.objects.filter(state=Page.State.PENDING)
+    pending.update(state=Page.State.SENT, sent_at=NOON + seconds(300), receipt="queued")
+    at = NOON + seconds(300) + FAILED_OVER_AFTER
+    assert codes(at) == []
+    assert fail_over_queued(now=at) == 1
+    assert codes(at) == [Code.PAGE_DEAD]
+    Page.objects.update(receipt="delivered")
+    assert codes(at) == []
+
+
 def test_a_page_that_was_given_up_is_no_trouble_once_somebody_has_the_alert() -> None:
     alert = make_alert()
     advance_due_escalations(now=NOON)
@@ -295,6 +314,7 @@ def test_a_lane_of_the_sweep_that_fell_silent_is_found() -> None:
     note_beat(part=EngineBeat.Part.DETECT, now=NOON + seconds(300))
     found = audit_promises(now=NOON + seconds(300))
     assert [(row.code, row.subject) for row in found] == [
+        (Code.SWEEP_SILENT, EngineBeat.Part.ASK),
         (Code.SWEEP_SILENT, EngineBeat.Part.DECIDE),
         (Code.SWEEP_SILENT, EngineBeat.Part.DELIVER),
     ]
@@ -309,7 +329,7 @@ def test_a_part_that_was_never_started_is_missed_once_it_is_expected() -> None:
     assert codes(NOON + seconds(600)) == []
     expect_beats(now=NOON)
     expect_beats(now=NOON + seconds(500))
-    assert codes(NOON + seconds(600)) == [Code.SWEEP_SILENT] * 3 + [Code.AUDITOR_SILENT]
+    assert codes(NOON + seconds(600)) == [Code.SWEEP_SILENT] * 4 + [Code.AUDITOR_SILENT]
 
 
 def test_the_sweep_sees_when_the_auditor_is_silent_and_when_it_is_back() -> None:

@@ -14,7 +14,7 @@ from fleet.models import Contact, MaintenanceWindow, Owner
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.models import Announcement, Silence
 from runbooks.paging.announcements import deliver_announcements, facts_about
-from runbooks.paging.payload import verify
+from runbooks.paging.signature import verify
 from runbooks.paging.transports.web_push import notification_of
 from runbooks.paging.transports.words import message_of
 from runbooks.suppression.authors import announce_endings

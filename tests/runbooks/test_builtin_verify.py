@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from fleet.models import Membership
-from runbooks.library.document import RunbookStep
+from runbooks.library.document import RunbookStep, device_to_verify
 from runbooks.library.parse import parse_runbook
 from runbooks.library.run_log import run_progress
-from runbooks.models import Run
+from runbooks.models import Alert, Run
 from runbooks.runs import verify
 from runbooks.runs.jobs import SETTLING
-from runbooks.runs.services import enter, start_run_at_site
+from runbooks.runs.services import enter, start_run_at_site, start_run_for_alert
 from telemetry.metrics import CATALOGUE
 from telemetry.protocol import Series
 from tests.factories import NOON, make_node, make_user
 from tests.runbooks.run_world import Kind, make_edition, newest_entry
+from tests.runbooks.world import make_alert
 from tests.telemetry.windows import send_window
 
 pytestmark = pytest.mark.django_db
@@ -50,12 +51,18 @@ END = NOON + timedelta(minutes=20)
 each_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
 
 
+def longest_look(step: RunbookStep) -> timedelta:
+    """Return how long the engine looks before it gives up."""
+    within = timedelta(seconds=step.within_seconds) if step.within_seconds else SETTLING
+    return within + timedelta(seconds=step.for_seconds or 0)
+
+
 def verified(step: RunbookStep, value: float, *, is_sensor_elsewhere: bool = False) -> Run:
     """Have the engine verify the step at a node that measured `value` for long enough."""
     node = make_node(name="gpu-1")
     holder = make_node(site=node.site, name="gateway") if is_sensor_elsewhere else node
-    series = Series(step.metric, CATALOGUE[step.metric].unit, step.device)
-    asked_at = END - SETTLING - timedelta(seconds=step.for_seconds or 0)
+    series = Series(step.metric, CATALOGUE[step.metric].unit, device_to_verify(step, {}))
+    asked_at = END - longest_look(step)
     for minute in range(20 - (step.for_seconds or 0) // 60 - 2, 20):
         send_window(node, BESIDE if holder != node else BESIDE | {series: value}, minute=minute)
         if holder != node:
@@ -112,3 +119,27 @@ def test_the_sentence_speaks_in_the_unit_of_the_step(slug: str, sentence: str):
     entry = newest_entry(verified(STEPS[slug], GOOD_AND_BAD[STEPS[slug].metric][0]))
 
     assert entry.input["sentence"] == sentence
+
+
+@pytest.mark.parametrize("slug", ["reboot", "silent-node", "site-dark", "wan-down"])
+def test_after_a_restart_the_engine_looks_for_a_quarter_of_an_hour_and_more(slug: str):
+    assert longest_look(STEPS[slug]) >= timedelta(minutes=15)
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(("mount", "kind"), [("/data", "verified"), ("/", "verify_failed")])
+def test_the_disk_that_the_alert_is_about_is_looked_at_and_no_other(mount: str, kind: str):
+    node, step = make_node(name="gpu-1"), STEPS["disk-full"]
+    disks = {Series(step.metric, "1", "/data"): 0.5, Series(step.metric, "1", "/"): 0.95}
+    for minute in range(3, 20):
+        send_window(node, disks, minute=minute)
+    alert = make_alert(site=node.site, node=node, evidence={"device": mount})
+    Alert.objects.filter(pk=alert.pk).update(runbook_version=make_edition(step))
+    by, asked_at = make_user(Membership.Role.OPERATOR, node.site), END - longest_look(step)
+    run = start_run_for_alert(alert=alert, by=by, now=asked_at)
+    enter(run=run, kind=Kind.VERIFY_ASKED, step_id=step.id, by=by, now=asked_at)
+    verify.verify_due_steps(now=END)
+    entry = newest_entry(run)
+
+    assert entry.kind == kind
+    assert entry.input["sentence"].startswith(f"gpu-1 {mount} disk in use is ")

@@ -13,16 +13,17 @@ from fleet.models import Contact
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.models import Alert, Escalation, Page
+from runbooks.paging import claims
 from runbooks.paging.services import deliver_due_pages
 from tests.factories import NOON, make_site, make_user
 from tests.receiver import Receiver, Reply, later, status
 from tests.runbooks.world import (
+    HIGH,
     claim_page,
     deliver,
     make_alert,
     make_pager,
     policy_of,
-    queue_page,
     seconds,
     sentences_of,
 )
@@ -42,9 +43,10 @@ def _two_single_pages_in_ten_minutes(settings: Settings) -> None:
 def storm(
     receiver: Receiver, count: int, *, now: Any = NOON, contact: Contact | None = None, **site: Any
 ) -> list[Alert]:
-    """Open one alert at each of `count` sites that one person answers for; pages are queued."""
+    """Open one high alert at each of `count` sites of one person; pages are queued."""
     owner = (contact or make_pager(receiver)).owner
-    alerts = [make_alert(site=make_site(owner=owner, **site), now=now) for _ in range(count)]
+    sites = [make_site(owner=owner, **site) for _ in range(count)]
+    alerts = [make_alert(site=site, severity=HIGH, now=now) for site in sites]
     advance_due_escalations(now=now)
     return alerts
 
@@ -244,36 +246,45 @@ def test_each_page_of_a_bundle_is_given_up_at_its_own_end(receiver: Receiver) ->
     assert states().count(PENDING) == 1
 
 
-def test_a_page_that_waits_for_a_bundle_past_its_end_is_given_up_in_time(
-    receiver: Receiver,
-) -> None:
+def test_a_page_behind_others_that_fail_is_given_up_at_its_own_end(receiver: Receiver) -> None:
     contact = make_pager(receiver)
-    storm(receiver, 3, contact=contact)
+    receiver.answers(status(503))
+    storm(receiver, 4, contact=contact)
     deliver(NOON)
     quick = policy_of((["site_owner"], 20))
     (alert,) = storm(receiver, 1, contact=contact, now=NOON + seconds(1), policy=quick)
     deliver(NOON + seconds(2))
     assert page_of(alert).next_attempt_at == NOON + seconds(21)
     deliver(NOON + seconds(21))
-    assert page_of(alert).state == DEAD
+    assert (page_of(alert).state, page_of(alert).attempts_made) == (DEAD, 0)
 
 
-def test_a_bundle_holds_a_hundred_pages_at_most(receiver: Receiver) -> None:
-    alert = make_alert(site=make_site(owner=make_pager(receiver).owner))
-    contact = alert.site.owner.contacts.get()
-    for number in range(1, 110):
-        queue_page(
-            alert=alert,
-            owner=alert.site.owner,
-            contact=contact,
-            sequence=number,
-            step_index=0,
-            reason="site owner",
-            give_up_at=NOON + seconds(300),
-            now=NOON,
-        )
-    assert deliver(NOON).sent == 102
-    assert Page.objects.filter(state=PENDING).count() == 7
+def test_a_page_behind_one_that_failed_before_others_arrived_is_not_given_up(
+    receiver: Receiver,
+) -> None:
+    contact = make_pager(receiver)
+    receiver.answers(later(503, "10"), status(200))
+    storm(receiver, 2, contact=contact)
+    deliver(NOON)
+    storm(receiver, 2, contact=contact, now=NOON + seconds(1))
+    deliver(NOON + seconds(2))
+    quick = policy_of((["site_owner"], 5))
+    (alert,) = storm(receiver, 1, contact=contact, now=NOON + seconds(3), policy=quick)
+    for second in (3, 8, 9, 10):
+        deliver(NOON + seconds(second))
+    assert page_of(alert).state == PENDING
+    deliver(NOON + seconds(70))
+    assert page_of(alert).state == SENT
+
+
+def test_more_than_one_request_may_carry_come_with_the_next(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "LARGEST_BUNDLE", 5)
+    storm(receiver, 9)
+    assert deliver(NOON).sent == 7
+    deliver(NOON + seconds(60))
+    assert states() == [SENT] * 9
 
 
 def test_a_receiver_in_trouble_is_not_asked_for_every_page(receiver: Receiver) -> None:

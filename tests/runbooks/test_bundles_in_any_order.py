@@ -56,10 +56,13 @@ class Storm:
         self.receiver.answers(status(503))
 
     def the_receiver_knows_no_bundles(self) -> None:
-        self.receiver.answers(status(503), status(400), status(200))
+        self.receiver.answers(status(503), status(200))
+        # By what it is, not by its turn: a single page that is refused so is dead, and rightly.
+        self.receiver.refuses("alert.pages")
 
     def the_receiver_is_mended(self) -> None:
         self.receiver.answers(status(200))
+        self.receiver.refuses()
 
     def a_worker_dies(self) -> None:
         claim_page(now=self.now, timeout=seconds(8))

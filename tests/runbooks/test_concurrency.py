@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import (
     Alert,
     AlertEvent,
+    Announcement,
     BrokenPromise,
     Escalation,
     Page,
@@ -29,6 +31,8 @@ from runbooks.models import (
 from runbooks.paging.links import LinkError
 from runbooks.paging.outcome import Answer
 from runbooks.paging.record import record_answer
+from runbooks.reminders.waits import remind_of_waits
+from runbooks.runs.services import start_run_for_alert
 from tests.factories import NOON, make_site, make_user
 from tests.processes import wait_until
 from tests.receiver import Receiver, held, status
@@ -141,7 +145,7 @@ def test_a_site_whose_findings_another_worker_takes_in_is_passed_over() -> None:
         make_finding(site=site)
     make_finding()
     with transaction.atomic():
-        assert take_in_findings(now=NOON, limit=1) == 1
+        assert take_in_findings(now=NOON, limit=1, alone=0) == 1
         assert together(lambda: take_in_findings(now=NOON)) == [1]
     assert take_in_findings(now=NOON) == 1
 
@@ -287,3 +291,14 @@ def test_two_auditors_open_one_row() -> None:
     late = NOON + seconds(60)
     together(*[lambda: audit_promises(now=late)] * 3)
     assert BrokenPromise.objects.count() == 1
+
+
+def test_two_sweeps_tell_once_of_a_run_that_waits(receiver: Receiver) -> None:
+    site = site_paging(receiver)
+    alert = make_alert(site=site)
+    start_run_for_alert(alert=alert, by=make_user("operator", site), now=NOON)
+    a_day_on = NOON + timedelta(days=1)
+    told = together(*[lambda: remind_of_waits(now=a_day_on)] * 4)
+    assert sum(told) == 1
+    assert Announcement.objects.count() == 1
+    assert alert.events.filter(kind="run_waiting").count() == 1

@@ -22,8 +22,8 @@ from runbooks.paging.contacts import (
     send_test_page,
     switch_contact,
 )
-from runbooks.paging.payload import verify
 from runbooks.paging.people import WORKING
+from runbooks.paging.signature import verify
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user, secret_from
 from tests.receiver import Receiver, status
 from tests.runbooks.world import deliver, make_alert, make_pager, queued, run, seconds

@@ -56,7 +56,7 @@ def deadman(watcher: Watcher, **overrides: Any) -> DeadMan:
 def break_promise(*, now: datetime = NOON, subject: str = "sweep.decide") -> None:
     """Break a promise as two rounds of the auditor find it, the second one at `now`."""
     for at in (now - seconds(15), now):
-        report_broken(code=Code.SWEEP_SILENT, subject=subject, sentence="It is silent.", now=at)
+        report_broken(code=Code.SWEEP_SILENT, broken={subject: "It is silent."}, now=at)
 
 
 def mend(*, now: datetime) -> None:
@@ -132,7 +132,7 @@ def test_a_broken_promise_is_told_at_once_and_again_each_hour(receiver: Receiver
 
 @pytest.mark.usefixtures("catch_all")
 def test_what_only_one_round_found_is_told_to_nobody(receiver: Receiver) -> None:
-    report_broken(code=Code.SWEEP_SILENT, subject="x", sentence="It is silent.", now=NOON)
+    report_broken(code=Code.SWEEP_SILENT, broken={"x": "It is silent."}, now=NOON)
     assert tell_of_promises(now=NOON) == 0
     assert receiver.requests == []
 

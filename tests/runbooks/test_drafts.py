@@ -10,6 +10,7 @@ from django.http import Http404
 
 from fleet.models import AuditEntry
 from runbooks.library.desk import (
+    DueReview,
     draft_for_page,
     due_for_review,
     look_at_draft,
@@ -285,7 +286,8 @@ def test_a_discarded_draft_stays_readable_and_leaves_the_desk(ann: User) -> None
 
 def test_a_review_without_another_change_is_a_draft_with_a_later_day(ann: User, ben: User) -> None:
     first = make_runbook("reboot")
-    assert due_for_review(by=date(2031, 1, 1)) == [first]
+    assert due_for_review(by=date(2031, 1, 1)) == [DueReview(first, "Facilities", date(2031, 1, 1))]
+    assert due_for_review(by=date(2030, 12, 31)) == []
     front = {"review_by": "2032-01-01", "owner": "Platform: nights"}
     draft = begin_draft(by=ann, now=NOON, base=first, front=front)
     version = published(submit_draft(draft=draft, seen=1, by=ann, now=NOON), ben)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -16,20 +17,31 @@ from runbooks.alerts.intake import follow_findings, take_in_findings
 from runbooks.alerts.replies import take_in_replies
 from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor.audit import audit_promises
+from runbooks.auditor.beats import Part, note_beat
+from runbooks.auditor.meta import tell_of_promises
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats.services import check_heartbeats
-from runbooks.models import Alert, Page
+from runbooks.models import Alert, BrokenPromise, EngineBeat, Page
 from runbooks.paging.announcements import deliver_announcements
+from runbooks.paging.failing import fail_over_failing
 from runbooks.paging.leases import let_go, set_free
-from runbooks.paging.queued import ask_receivers, fail_over_queued
+from runbooks.paging.promises import report_broken
+from runbooks.paging.queued import ask_receivers, fail_over_queued, follow_up_released
 from runbooks.paging.services import deliver_due_pages
 from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.cycle import apply_suppressions
 from runbooks.suppression.endings import warn_of_endings
 from telemetry.jobs import evaluate_each
-from tests.factories import NOON, make_site
+from tests.factories import NOON, make_owner, make_site
 from tests.receiver import Receiver
-from tests.runbooks.world import claim_page, make_finding, queued, seconds, site_paging
+from tests.runbooks.world import (
+    claim_page,
+    make_finding,
+    make_pager,
+    queued,
+    seconds,
+    site_paging,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("library")]
 
@@ -46,9 +58,13 @@ CYCLES: list[tuple[Module, Callable[..., object]]] = [
     (Module.RESPONSE, settle_flapping),
     (Module.ESCALATION, advance_due_escalations),
     (Module.DELIVERY, fail_over_queued),
+    (Module.DELIVERY, fail_over_failing),
+    (Module.DELIVERY, follow_up_released),
     (Module.DELIVERY, ask_receivers),
     (Module.DELIVERY, deliver_announcements),
     (Module.AUDIT, audit_promises),
+    (Module.AUDIT, tell_of_promises),
+    (Module.AUDIT, partial(note_beat, part=Part.DECIDE)),
 ]
 
 
@@ -62,6 +78,23 @@ def test_no_cycle_runs_by_old_rules(module: Module, cycle: Callable[..., object]
     with pytest.raises(EngineMismatch) as caught:
         cycle(now=NOON)
     assert caught.value.module == module
+
+
+def test_the_round_of_an_old_program_is_no_beat() -> None:
+    raise_version(Module.AUDIT)
+    with pytest.raises(EngineMismatch):
+        note_beat(part=Part.DECIDE, now=NOON)
+    assert not EngineBeat.objects.exists()
+
+
+def test_an_old_program_tells_nobody_what_it_takes_for_broken(receiver: Receiver) -> None:
+    make_pager(receiver, owner=make_owner(is_catch_all=True))
+    for at in (NOON, NOON + seconds(60)):
+        report_broken(code=BrokenPromise.Code.SWEEP_SILENT, broken={"sweep": "It stands."}, now=at)
+    raise_version(Module.AUDIT)
+    with pytest.raises(EngineMismatch):
+        tell_of_promises(now=NOON + seconds(61))
+    assert receiver.requests == []
 
 
 def test_an_old_program_sends_no_page(receiver: Receiver) -> None:

@@ -11,7 +11,14 @@ from runbooks.alerts.services import acknowledge_alert
 from runbooks.escalation.plan import PlanError
 from runbooks.escalation.policies import policy_version_for, publish_policy
 from runbooks.escalation.services import advance_due_escalations, upcoming_steps
-from runbooks.models import Alert, BrokenPromise, Escalation, EscalationPolicyVersion, Page
+from runbooks.models import (
+    Alert,
+    AlertEvent,
+    BrokenPromise,
+    Escalation,
+    EscalationPolicyVersion,
+    Page,
+)
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user
 from tests.runbooks.world import (
     kinds_of,
@@ -19,6 +26,7 @@ from tests.runbooks.world import (
     policy_of,
     seconds,
     sentences_of,
+    states_of_pages,
     word,
 )
 
@@ -57,6 +65,12 @@ def escalation_of(alert: Alert) -> Escalation:
 def switch_off(owner: Owner) -> None:
     """Leave the owner without a working contact, as a receiver that answers 410 does."""
     Contact.objects.filter(owner=owner).update(disabled_reason="gone")
+
+
+def test_a_new_alert_pages_without_a_grace() -> None:
+    alert = make_alert(site=make_site(owner=make_contact().owner), now=NOON)
+    assert advance_due_escalations(now=NOON) == 1
+    assert states_of_pages(alert) == ["pending"]
 
 
 def test_a_step_pages_and_waits_its_own_delay_before_the_next() -> None:
@@ -99,11 +113,17 @@ def test_after_the_last_step_it_begins_again_while_rounds_are_left() -> None:
 
 def test_an_exhausted_escalation_says_so_and_the_alert_stays_open() -> None:
     alert = alert_with(([word(reachable_owner())], 60))
-    advance(0, 60, 120)
+    advance(0)
+    Page.objects.update(state=Page.State.SENT)
+    advance(60, 120)
     alert.refresh_from_db()
     assert escalation_of(alert).state == Escalation.State.EXHAUSTED
     assert alert.response == Alert.Response.UNACKNOWLEDGED
     assert kinds_of(alert) == ["opened", "paged", "exhausted"]
+    assert sentences_of(alert, "exhausted") == [
+        f"Nobody answered: the rounds of {alert.policy_version.policy} are over. Nobody else is "
+        "paged; the alert stays open until somebody takes it."
+    ]
 
 
 def test_the_last_step_has_its_whole_delay_before_that() -> None:
@@ -151,7 +171,7 @@ def test_a_step_without_a_reachable_person_goes_to_the_sites_owner_at_once() -> 
     assert paged(alert) == [(0, "Ana")]
     policy = alert.policy_version.policy
     assert sentences_of(alert, "nobody_reachable") == [
-        f"Nobody of step 1 of {policy} can be reached: no working contact. "
+        f"Nobody of step 1 of {policy} can be reached: nobody is on call, or no contact works. "
         "Paged instead: Ana, the site's owner."
     ]
     reason = Page.objects.get(alert=alert).reason
@@ -181,11 +201,12 @@ def test_without_any_of_them_the_next_step_is_taken_at_once() -> None:
 def test_when_nobody_at_all_can_be_reached_it_waits_and_does_not_spin() -> None:
     alert = alert_with((["site_owner"], 60), (["catch_all"], 120), repeat=9)
     switch_off(alert.site.owner)
-    advance(0, 0, 1, 59)
+    advance(0, 0, 1, 29)
     escalation = escalation_of(alert)
-    assert (escalation.step_index, escalation.next_due_at) == (1, NOON + seconds(60))
+    assert (escalation.step_index, escalation.sequence) == (0, 0)
+    assert escalation.next_due_at == NOON + seconds(30)
     assert sentences_of(alert, "nobody_reachable")[0].endswith(
-        "Nobody at all can be reached; tried again at 12:01 UTC."
+        "No step that is left reaches anybody either: the first that does pages at once."
     )
     assert paged(alert) == []
 
@@ -233,6 +254,19 @@ def test_the_longest_due_goes_first() -> None:
     advance_due_escalations(now=NOON, limit=1)
     assert [page.alert for page in Page.objects.all()] == [first]
     assert not Page.objects.filter(alert=second).exists()
+
+
+def test_the_first_step_of_a_new_alert_goes_before_later_ones_that_are_due_longer() -> None:
+    ana, ben = reachable_owner(name="Ana"), reachable_owner(name="Ben")
+    old = [alert_with(([word(ana)], 60), ([word(ana)], 60)) for _ in range(3)]
+    advance(0)
+    new = make_alert(site=make_site(policy=policy_of(([word(ben)], 60))), now=NOON + seconds(90))
+    assert advance_due_escalations(now=NOON + seconds(90), limit=2) == 3
+    assert paged(new) == [(90, "Ben")]
+    assert [len(paged(alert)) for alert in old] == [2, 2, 1]
+    # By their entries: the numbers of pages are drawn at random.
+    taken = AlertEvent.objects.filter(kind="paged", at=NOON + seconds(90)).order_by("pk")
+    assert taken[0].alert == new
 
 
 def test_upcoming_steps_are_those_that_will_come_if_nobody_answers() -> None:

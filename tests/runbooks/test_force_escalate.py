@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from fleet.models import Membership, Owner
+from fleet.models import Contact, Membership, Owner
 from runbooks.alerts.errors import (
     AlertCleared,
     AlertClosed,
@@ -15,6 +16,7 @@ from runbooks.alerts.errors import (
     AlertNotTaken,
     CannotRespond,
     EscalationMovedOn,
+    NobodyCanBePaged,
     NobodyToPage,
 )
 from runbooks.alerts.services import (
@@ -31,8 +33,10 @@ from runbooks.escalation.services import (
     suspend_escalation,
 )
 from runbooks.models import Alert, AlertEvent, Escalation, Page
-from tests.factories import NOON, make_contact, make_owner, make_site, make_user
+from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, make_user
 from tests.runbooks.world import (
+    LOW,
+    URGENT,
     alert_of,
     clear,
     kinds_of,
@@ -48,6 +52,8 @@ from tests.runbooks.world import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("library")]
 
 LATER = NOON + seconds(60)
+#: Open at noon, over a minute later.
+MORNING = {"time_zone": "UTC", "weekdays": list(range(7)), "from": "08:00", "until": "12:01"}
 
 
 def reachable_owner(name: str) -> Owner:
@@ -122,6 +128,7 @@ def test_t10_whoever_had_it_has_it_no_longer(alert: Alert) -> None:
 
 
 def test_t10_after_the_last_step_the_first_one_is_taken_again(alert: Alert) -> None:
+    Page.objects.update(state=Page.State.SENT)
     for step in range(1, 5):
         advance_due_escalations(now=NOON + seconds(300 * step))
     assert escalation_of(alert).state == Escalation.State.EXHAUSTED
@@ -133,6 +140,86 @@ def test_t10_after_the_last_step_the_first_one_is_taken_again(alert: Alert) -> N
         1,
         1,
     )
+
+
+def taken_by_joe(*steps: dict[str, Any], severity: int = URGENT, **site: Any) -> Alert:
+    """Open an alert that these steps page for; Joe takes it at once."""
+    policy = make_policy(steps=list(steps), repeat=0)
+    alert = make_alert(site=make_site(policy=policy, **site), severity=severity)
+    advance_due_escalations(now=NOON)
+    acknowledge_alert(alert=alert, by=make_user(first_name="Joe"), now=NOON)
+    return alert
+
+
+def step(*people: Owner, **conditions: Any) -> dict[str, Any]:
+    return {"notify": [word(one) for one in people], "delay_seconds": 300, **conditions}
+
+
+def everything_about(alert: Alert) -> list[Any]:
+    rows = (Alert.objects.filter(pk=alert.pk), Escalation.objects.filter(alert=alert))
+    return [list(row.values()) for row in (*rows, alert.pages, alert.events)]
+
+
+def test_t10_a_step_for_another_severity_is_passed_over_and_the_first_one_pages_again() -> None:
+    ana, ben = reachable_owner("Ana"), reachable_owner("Ben")
+    alert = taken_by_joe(step(ana), step(ben, severities=["urgent"]), severity=LOW)
+    escalate(alert)
+    assert paged(alert) == [(0, "Ana"), (60, "Ana")]
+    assert escalation_of(alert).next_due_at == LATER + seconds(300)
+
+
+def test_t10_steps_whose_hours_are_over_are_passed_over() -> None:
+    ana, ben = reachable_owner("Ana"), reachable_owner("Ben")
+    alert = taken_by_joe(step(ana), step(ben, hours=MORNING))
+    escalate(alert)
+    assert paged(alert) == [(0, "Ana"), (60, "Ana")]
+
+
+def test_t10_people_without_a_contact_are_passed_over() -> None:
+    ana, mute, ben = reachable_owner("Ana"), make_owner(name="Mute"), reachable_owner("Ben")
+    alert = taken_by_joe(step(ana), step(mute), step(ben), owner=reachable_owner("Zoe"))
+    connection.check_constraints()
+    Contact.objects.filter(owner__name="Zoe").update(disabled_reason="gone")
+    escalate(alert)
+    assert paged(alert) == [(0, "Ana"), (60, "Ben")]
+
+
+def test_t10_where_no_step_is_open_it_is_refused_and_nothing_changes() -> None:
+    ana = make_contact(owner=make_owner(name="Ana", phone="+81 6 555 0100")).owner
+    alert = taken_by_joe(step(ana, hours=MORNING), owner=ana)
+    before = everything_about(alert)
+    with pytest.raises(NobodyCanBePaged) as refusal:
+        escalate(alert)
+    assert refusal.value.code == "nobody_reachable"
+    assert refusal.value.sentence == (
+        f"Nobody can be paged now by {alert.policy_version.policy}; call Ana (+81 6 555 0100), who "
+        f"answers for {alert.site}. Nothing was done with A-{alert.pk}."
+    )
+    alert.refresh_from_db()
+    assert alert.response == Alert.Response.ACKNOWLEDGED
+    assert everything_about(alert) == before
+
+
+def test_t10_where_nobody_can_be_reached_it_is_refused_and_nothing_changes(alert: Alert) -> None:
+    acknowledge_alert(alert=alert, by=make_user(first_name="Joe"), now=NOON)
+    connection.check_constraints()
+    Contact.objects.update(disabled_reason="gone")
+    before = everything_about(alert)
+    with pytest.raises(NobodyCanBePaged):
+        escalate(alert)
+    assert everything_about(alert) == before
+
+
+def test_t10_the_rounds_do_not_end_before_a_page_since_then_is_delivered(alert: Alert) -> None:
+    Page.objects.update(state=Page.State.SENT)
+    for number in range(1, 4):
+        advance_due_escalations(now=NOON + seconds(300 * number))
+    now = NOON + seconds(950)
+    assert force_escalation(alert=alert, seen_sequence=4, now=now)
+    Page.objects.filter(created_at=now).update(state=Page.State.DEAD)
+    for number in range(1, 5):
+        advance_due_escalations(now=now + seconds(300 * number))
+    assert escalation_of(alert).state == Escalation.State.RUNNING
 
 
 def test_t10_what_has_cleared_pages_nobody() -> None:
@@ -242,6 +329,7 @@ def test_the_policy_goes_on_when_the_chosen_person_is_silent(alert: Alert) -> No
 
 
 def test_an_exhausted_policy_begins_anew_behind_the_chosen_person(alert: Alert) -> None:
+    Page.objects.update(state=Page.State.SENT)
     for step in range(1, 5):
         advance_due_escalations(now=NOON + seconds(300 * step))
     assert page_directly(

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.models import AuditEntry, Site
+from runbooks.alerts.intake import take_in_findings
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Alert, InhibitionRule
+from runbooks.paging.worklist import AT_ONCE
 from runbooks.suppression.causes import Subject
 from runbooks.suppression.cycle import apply_suppressions, suppress_at_birth
 from runbooks.suppression.errors import InhibitionError
@@ -21,7 +23,7 @@ from runbooks.suppression.rules import remove_rule, set_rule, switch_rule
 from runbooks.suppression.selectors import inhibition_rules, suppressions_of
 from telemetry.models import Finding
 from tests.factories import NOON, make_node, make_site
-from tests.runbooks.world import make_alert, seconds, sentences_of
+from tests.runbooks.world import make_alert, make_finding, seconds, sentences_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("library")]
 
@@ -133,6 +135,75 @@ def test_an_alert_born_into_a_dark_site_pages_nobody_even_once() -> None:
     assert is_held(silent)
     advance_due_escalations(now=NOON)
     assert not silent.pages.exists()
+
+
+def was_dark_before(*sites: Site) -> None:
+    """Have alerts of their darkness that were closed since."""
+    for site in sites:
+        alert = make_dark(site)
+        Alert.objects.filter(pk=alert.pk).update(response="closed", closed_at=NOON)
+        Finding.objects.filter(pk=alert.finding_id).update(cleared_at=NOON)
+
+
+def goes_dark_again(site: Site) -> None:
+    first = Finding.objects.filter(site=site, kind=Kind.SITE_DARK).earliest("pk")
+    make_finding(site=site, kind=Kind.SITE_DARK, fingerprint=first.fingerprint)
+
+
+def of_nodes(site: Site, count: int) -> None:
+    """Make findings of nodes that fell silent; nothing is taken in yet."""
+    for _ in range(count):
+        make_finding(site=site, kind=Kind.NODE_SILENT, node=make_node(site=site))
+
+
+def open_at(site: Site) -> Alert:
+    return Alert.objects.exclude(response="closed").get(site=site)
+
+
+def test_an_alert_born_with_a_site_that_goes_dark_again_pages_nobody_even_once() -> None:
+    site = make_site()
+    was_dark_before(site)
+    of_nodes(site, 1)
+    goes_dark_again(site)
+    take_in_findings(now=LATER)
+    assert Alert.objects.get(kind=Kind.NODE_SILENT).is_suppressed
+
+
+def test_a_storm_born_with_a_site_that_goes_dark_again_pages_nobody_even_once() -> None:
+    site = make_site()
+    was_dark_before(site)
+    of_nodes(site, 11)
+    goes_dark_again(site)
+    take_in_findings(now=LATER)
+    assert Alert.objects.get(is_storm=True).is_suppressed
+
+
+def test_a_storm_born_with_a_site_that_is_dark_for_the_first_time_pages_nobody_either() -> None:
+    site = make_site()
+    of_nodes(site, 11)
+    make_finding(site=site, kind=Kind.SITE_DARK)
+    take_in_findings(now=LATER)
+    assert Alert.objects.get(is_storm=True).is_suppressed
+
+
+def test_a_spur_that_goes_dark_again_with_its_hub_pages_nobody_even_once() -> None:
+    hub = make_site()
+    spur = make_site(pattern=Site.Pattern.SPUR, parent=hub)
+    was_dark_before(spur, hub)
+    for site in (spur, hub):
+        goes_dark_again(site)
+    take_in_findings(now=LATER)
+    assert [open_at(site).is_suppressed for site in (spur, hub)] == [True, False]
+
+
+def test_many_findings_between_a_node_and_its_dark_site_change_nothing() -> None:
+    site = make_site()
+    of_nodes(site, 1)
+    for _ in range(AT_ONCE):
+        make_finding()
+    make_finding(site=site, kind=Kind.SITE_DARK)
+    take_in_findings(now=LATER)
+    assert Alert.objects.get(kind=Kind.NODE_SILENT).is_suppressed
 
 
 def test_an_alert_born_under_a_rule_pages_nobody_even_once() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from fleet.models import Site
 from runbooks.alerts.intake import follow_findings, take_in_findings
+from runbooks.alerts.services import acknowledge_alert
 from runbooks.alerts.storms import STORM_ALERTS
 from runbooks.escalation.services import advance_due_escalations
 from runbooks.models import Alert, Escalation, RunbookVersion
@@ -14,6 +15,7 @@ from runbooks.suppression.silences import create_silence
 from telemetry.models import Finding
 from tests.factories import NOON, make_site, make_user
 from tests.runbooks.world import (
+    LOW,
     alert_of,
     clear,
     fire_again,
@@ -158,7 +160,61 @@ def test_intake_takes_no_more_than_it_is_asked_to() -> None:
     site = make_site()
     for _ in range(3):
         make_finding(site=site)
-    assert [take_in_findings(now=NOON, limit=2), take_in_findings(now=NOON, limit=2)] == [2, 1]
+    assert take_in_findings(now=NOON, limit=2, alone=0) == 2
+    assert take_in_findings(now=NOON, limit=2, alone=0) == 1
+
+
+def test_a_new_finding_does_not_wait_while_others_change() -> None:
+    """Hundreds that change are taken in one by one, some at a time; a new one goes first."""
+    known = [make_finding() for _ in range(3)]
+    take_in_findings(now=NOON)
+    for finding in known:
+        revise(finding, summary="Inlet 39 °C, limit 35 °C")
+    newcomer = make_finding(began_at=LATER)
+    assert take_in_findings(now=LATER, alone=2) == 3
+    assert is_taken_in(newcomer)
+    assert [is_taken_in(finding) for finding in known] == [True, True, False]
+
+
+def test_what_clears_at_once_ends_each_in_its_own_way() -> None:
+    findings = {name: make_finding() for name in ("waiting", "taken", "flapping", "refired")}
+    findings["low"] = make_finding(severity=LOW)
+    take_in_findings(now=NOON)
+    acknowledge_alert(alert=alert_of(findings["taken"]), by=make_user(), now=NOON)
+    Alert.objects.filter(finding=findings["flapping"]).update(is_flapping=True)
+    for number, finding in enumerate(findings.values()):
+        clear(finding, now=LATER + seconds(number))
+    again = fire_again(findings["refired"], now=LATER + seconds(9))
+    take_in_findings(now=LATER + seconds(9))
+    assert all(is_taken_in(finding) for finding in [*findings.values(), again])
+    ended = {
+        name: kinds_of(Alert.objects.get(dedup_key=finding.fingerprint))[1:]
+        for name, finding in findings.items()
+    }
+    assert ended == {
+        "waiting": ["cleared"],
+        "taken": ["acknowledged", "cleared", "closed"],
+        "flapping": ["cleared"],
+        "low": ["cleared", "closed"],
+        "refired": ["cleared", "fired_again"],
+    }
+    at = dict(Alert.objects.values_list("finding", "cleared_at"))
+    assert at[findings["taken"].pk] == LATER + seconds(1)
+    assert at[findings["low"].pk] == LATER + seconds(4)
+    assert at[again.pk] is None
+    states = dict(Escalation.objects.values_list("alert__finding", "state"))
+    assert states.pop(again.pk) == Escalation.State.RUNNING
+    assert set(states.values()) == {Escalation.State.STOPPED}
+
+
+def test_a_firing_that_follows_a_clear_of_its_key_is_taken_in_after_it() -> None:
+    """Being new does not let it overtake the clear: its alert would never have cleared."""
+    first = make_finding()
+    take_in_findings(now=NOON)
+    clear(first, now=LATER)
+    fire_again(first, now=LATER)
+    take_in_findings(now=LATER)
+    assert kinds_of(alert_of(first))[-2:] == ["cleared", "fired_again"]
 
 
 def test_two_sites_with_one_fingerprint_are_two_alerts() -> None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
+from fleet.models import Contact
 from runbooks.alerts.bulk import acknowledge_alerts, close_alerts
 from runbooks.alerts.flapping import settle_flapping
 from runbooks.alerts.services import (
@@ -149,6 +150,7 @@ class AlertLife(LifeWorld):
             after = self.newest(key)
             assert after.response == Response.UNACKNOWLEDGED
             assert after.escalation.sequence == sequence + 1
+            assert Page.objects.filter(alert=after, sequence=sequence + 1).exists()
 
     @while_some(condition=Condition.FIRING)
     @rule(key=keys, who=people)
@@ -201,6 +203,17 @@ class AlertLife(LifeWorld):
         waiting = Page.objects.filter(state__in=WAITING)
         waiting.update(state=Page.State.SENT, sent_at=self.now)
 
+    @precondition(lambda self: self.waiting)
+    @rule()
+    def lose_pages(self) -> None:
+        """Every receiver refuses for good, and the next step is taken when it is due."""
+        Page.objects.filter(state__in=WAITING).update(state=Page.State.DEAD)
+
+    @while_some()
+    @rule(is_back=st.sampled_from([False, True, True]))
+    def lose_every_contact_or_get_them_back(self, is_back: bool) -> None:
+        Contact.objects.update(disabled_reason="" if is_back else "gone")
+
     @while_some()
     @rule(span=st.sampled_from([1, 300, 601, 1801]))
     def pass_time(self, span: int) -> None:
@@ -210,6 +223,13 @@ class AlertLife(LifeWorld):
         settle_flapping(now=self.now)
         advance_due_escalations(now=self.now)
 
+    @while_some(condition=Condition.FIRING, response=Response.UNACKNOWLEDGED)
+    @rule()
+    def nobody_answers_until_the_rounds_are_over(self) -> None:
+        for _ in range(6):
+            self.now += seconds(301)
+            advance_due_escalations(now=self.now)
+
     # What always holds.
 
     @invariant()
@@ -218,6 +238,7 @@ class AlertLife(LifeWorld):
         self.look()
         self.one_alert_of_a_key_is_open_and_closed_ones_stay_closed()
         self.whoever_must_act_is_being_paged_and_nobody_else_is()
+        self.what_pages_nobody_any_more_was_heard_of()
         self.an_alert_has_a_holder_exactly_while_it_is_acknowledged()
         self.timelines_and_revisions_only_grow()
         self.nothing_failed_in_secret()
@@ -240,6 +261,12 @@ class AlertLife(LifeWorld):
             if not is_asking or alert.is_suppressed:
                 assert alert.pk not in self.waiting
 
+    def what_pages_nobody_any_more_was_heard_of(self) -> None:
+        """An escalation ends only with a page that was delivered since it began."""
+        for alert in self.alerts:
+            if alert.escalation.state == State.EXHAUSTED:
+                assert alert.pk not in self.unheard
+
     def an_alert_has_a_holder_exactly_while_it_is_acknowledged(self) -> None:
         for alert in self.alerts:
             if alert.response == Response.CLOSED:
@@ -259,7 +286,9 @@ class AlertLife(LifeWorld):
 
     def nothing_failed_in_secret(self) -> None:
         """A row whose handling fails is logged and left, so the log must be asked."""
-        assert not [record for record in self.log.records if record.levelname == "ERROR"]
+        errors = [record for record in self.log.records if record.levelname == "ERROR"]
+        # That nobody can be reached is told as it is meant to be.
+        assert {record.getMessage() for record in errors} <= {"promise.broken"}
         self.log.clear()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from runbooks.alerts.intake import follow_findings
+from runbooks.alerts.intake import follow_findings, take_in_findings
 from runbooks.escalation.services import stop_escalation
 from runbooks.models import Alert, Escalation, Page, Suppression
 from runbooks.paging.record import give_up
@@ -18,7 +18,8 @@ from telemetry.models import Finding
 from tests.factories import NOON, make_site
 from tests.processes import wait_until
 from tests.runbooks.test_concurrency import claimed_page, somebody_waits_for_a_lock, together
-from tests.runbooks.world import make_alert, queued, seconds, states_of_pages
+from tests.runbooks.world import clear, kinds_of, make_alert, queued, seconds, states_of_pages
+from tests.telemetry.connections import in_another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("library")]
 
@@ -39,7 +40,7 @@ def test_a_page_that_is_given_up_while_its_escalation_is_stopped_waits_in_no_cir
             Escalation.objects.select_for_update(no_key=True).get(alert=alert)
             has_escalation.set()
             wait_until(lambda: is_given_up.is_set() or somebody_waits_for_a_lock())
-            stop_escalation(alert=alert, now=NOON)
+            stop_escalation(alert=alert)
 
     def give_it_up() -> None:
         has_escalation.wait(20)
@@ -135,3 +136,15 @@ def test_a_closed_alert_that_another_worker_holds_is_forgotten_by_the_next_cycle
     assert Suppression.objects.get().ended_at is None
     apply_suppressions(now=LATER)
     assert Suppression.objects.get().ended_at == LATER
+
+
+def test_clears_do_not_wait_for_an_alert_that_somebody_acts_on() -> None:
+    held, free = make_alert(), make_alert()
+    for alert in (held, free):
+        clear(alert.finding, now=LATER)
+    with transaction.atomic():
+        locked(held)
+        assert in_another_connection(lambda: take_in_findings(now=LATER, alone=0)) == 1
+    assert [kinds_of(alert)[-1] for alert in (held, free)] == ["opened", "cleared"]
+    assert take_in_findings(now=LATER, alone=0) == 1
+    assert kinds_of(held)[-1] == "cleared"

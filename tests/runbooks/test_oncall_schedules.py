@@ -13,6 +13,8 @@ from runbooks.models import Rotation
 from runbooks.oncall.errors import OnCallError
 from runbooks.oncall.selectors import (
     gaps_between,
+    holidays_of,
+    holidays_that_counted,
     on_call_at,
     on_call_ids,
     rotations_of,
@@ -145,6 +147,36 @@ def test_a_holiday_is_left_to_the_layer_below_until_it_is_taken_back() -> None:
     assert on_call_at(schedule, at=at(7, 10)) == ben
     remove_holiday(holiday=holiday, by=None, now=NOON)
     assert on_call_at(schedule, at=at(7, 10)) == ana
+
+
+def test_what_has_been_stays_when_a_holiday_is_named_or_taken_back() -> None:
+    ana, ben = two_people()
+    schedule = make_schedule()
+    make_rotation(schedule, ana, rests_on_holidays=True)
+    make_rotation(schedule, ben, position=2)
+    holiday = add_holiday(schedule=schedule, day=MONDAY, name="Rest", by=None, now=at(7, 12))
+    assert [on_call_at(schedule, at=at(7, hour)) for hour in (10, 13)] == [ana, ben]
+    remove_holiday(holiday=holiday, by=None, now=at(7, 15))
+    assert [on_call_at(schedule, at=at(7, hour)) for hour in (10, 13, 16)] == [ana, ben, ana]
+    assert holidays_that_counted(schedule) == {MONDAY: "Rest"}
+    again = add_holiday(schedule=schedule, day=MONDAY, name="Rest", by=None, now=at(7, 18))
+    assert [on_call_at(schedule, at=at(7, hour)) for hour in (16, 19)] == [ana, ben]
+    assert list(holidays_of(schedule)) == [again]
+
+
+def test_a_day_that_is_over_cannot_become_a_holiday() -> None:
+    schedule = make_schedule()
+    with pytest.raises(OnCallError) as caught:
+        add_holiday(schedule=schedule, day=MONDAY, name="Rest", by=None, now=at(8, 9))
+    assert caught.value.code == "day_over"
+    assert not schedule.holidays.exists()
+
+
+def test_a_holiday_taken_back_before_its_day_leaves_nothing_behind() -> None:
+    schedule = make_schedule()
+    holiday = add_holiday(schedule=schedule, day=MONDAY, name="Rest", by=None, now=NOON)
+    remove_holiday(holiday=holiday, by=None, now=at(5, 9))
+    assert not schedule.holidays.exists()
 
 
 def test_a_holiday_named_twice_is_one() -> None:

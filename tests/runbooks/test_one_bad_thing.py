@@ -108,6 +108,25 @@ def test_what_is_not_plain_does_not_wait_for_all_that_is_plain_behind_it() -> No
     assert (count, done) == (AT_ONCE + 1, ["Due 0"])
 
 
+def test_what_becomes_due_meanwhile_is_handled_with_others_not_alone() -> None:
+    due = Owner.objects.select_for_update(skip_locked=True).filter(name__startswith="Due")
+    make_owner(name="Due first")
+    offers: list[list[str]] = []
+    alone: list[Owner] = []
+
+    def settle_together(owners: Sequence[Owner]) -> int:
+        offers.append([owner.name for owner in owners])
+        Owner.objects.filter(pk__in=[owner.pk for owner in owners]).update(name="Settled")
+        if len(offers) == 1:
+            Owner.objects.bulk_create(Owner(name=f"Due {n}", time_zone="UTC") for n in range(2))
+        return len(owners)
+
+    words = {"module": Module.INTAKE, "limit": AT_ONCE, "event": "test.failed"}
+    for _ in range(2):
+        work_through(due.order_by("pk"), alone.append, together=settle_together, **words)
+    assert (offers, alone) == ([["Due first"], ["Due 0", "Due 1"]], [])
+
+
 def test_an_alert_that_waited_for_hours_pages_at_once_when_it_becomes_urgent() -> None:
     person = make_contact().owner
     hours = {"time_zone": "UTC", "weekdays": [0], "from": "08:00", "until": "09:00"}

@@ -11,9 +11,9 @@ from pytest_django import Settings
 from fleet.models import Contact
 from runbooks.alerts.services import acknowledge_alert
 from runbooks.models import Alert, Escalation, Page
-from runbooks.paging.payload import verify
 from runbooks.paging.queued import FAILED_OVER_AFTER, ask_receivers, fail_over_queued
 from runbooks.paging.receipts import record_receipt
+from runbooks.paging.signature import verify
 from tests.factories import NOON, make_contact, make_owner, make_site, make_user, secret_from
 from tests.mail_server import MailServer
 from tests.receiver import Receiver, Reply, status

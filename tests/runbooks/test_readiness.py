@@ -107,6 +107,11 @@ def test_somebody_who_stands_in_next_week_is_relied_on_too() -> None:
             "contact_failed",
             "failed its test: Status 500.",
         ),
+        (
+            {"last_test_at": NOON, "last_test_outcome": "The push service took the test page."},
+            "contact_untested",
+            "has not shown its test page yet",
+        ),
         ({"tested_at": NOON, "disabled_reason": GONE}, "contact_gone", "was switched off: The"),
     ],
 )

@@ -71,6 +71,18 @@ def test_a_value_outside_is_looked_at_again_until_its_time_is_over() -> None:
     assert run.state == "waiting_human"
 
 
+def test_the_step_says_how_long_the_value_may_take() -> None:
+    node = make_node(name="gpu-1")
+    send_inlet(node, [40.0] * 10)
+    run = asked_run(node, within_seconds=900)
+    for minute in range(15):
+        send_inlet(node, [40.0], minute=10 + minute)
+        verify_due_steps(now=NOW + timedelta(minutes=minute))
+    assert RunJob.objects.get().state == "waiting"
+    verify_due_steps(now=NOW + timedelta(minutes=15))
+    assert outcome(run)[0] == "verify_failed"
+
+
 def test_a_value_that_comes_back_in_time_passes() -> None:
     node = make_node()
     send_inlet(node, [40.0] * 10)

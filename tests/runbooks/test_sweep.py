@@ -17,7 +17,13 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from fleet.management.commands.sweep import Cycle, Stage, deciding_stages, run_stages
+from fleet.management.commands.sweep import (
+    Cycle,
+    Stage,
+    asking_stages,
+    deciding_stages,
+    run_stages,
+)
 from fleet.models import EngineModule
 from fleet.services.engine import EngineMismatch
 from runbooks.heartbeats.services import create_heartbeat
@@ -96,11 +102,12 @@ def test_one_sweep_takes_a_finding_all_the_way_to_its_page(receiver: Receiver) -
 def test_every_lane_says_that_it_has_gone_round() -> None:
     call_command("sweep", "--once", stdout=io.StringIO())
     beats = EngineBeat.objects.values_list("part", flat=True)
-    assert set(beats) == {"sweep.detect", "sweep.decide", "sweep.deliver"}
+    assert set(beats) == {"sweep.detect", "sweep.decide", "sweep.deliver", "sweep.ask"}
 
 
 def test_the_deciding_lane_takes_its_stages_in_the_order_that_pages_nobody_needlessly() -> None:
     assert [stage.name for stage in deciding_stages()] == [
+        "mend clock",
         "check heartbeats",
         "expire external",
         "follow",
@@ -111,11 +118,23 @@ def test_the_deciding_lane_takes_its_stages_in_the_order_that_pages_nobody_needl
         "end answers",
         "settle",
         "fail over",
+        "fail over failing",
+        "follow up",
         "escalate",
         "verify steps",
         "end waits",
         "watch auditor",
         "beat of sweep.decide",
+    ]
+
+
+def test_the_asking_lane_says_that_it_goes_round_after_each_wait_for_receivers() -> None:
+    names = [stage.name for stage in asking_stages()]
+    assert [name for name in names if name.split()[0] in {"ask", "tell", "beat"}] == [
+        "ask receivers",
+        "beat of sweep.ask",
+        "tell people",
+        "beat of sweep.ask",
     ]
 
 
@@ -289,8 +308,8 @@ def test_the_jobs_do_the_same_and_say_what_they_did(receiver: Receiver) -> None:
         "ended 0 acknowledgements, settled 0 alerts, 0 alerts follow their findings",
         "advanced 1 escalations",
         "delivered 1 pages, 0 attempts failed, 0 were not wanted any more",
-        "failed over 0 queued pages, asked about 0",
-        "announced 0 endings, tried to tell 0 authors",
+        "failed over 0 pages, asked about 0",
+        "announced 0 things, tried to tell 0 people",
         "found 0 broken promises",
     ]
     assert len(receiver.requests) == 1

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Fate, fate_of
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.transports.alertmanager import full_url
 from runbooks.paging.transports.endpoint import Endpoint
 from runbooks.paging.transports.registry import TRANSPORTS

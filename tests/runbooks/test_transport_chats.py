@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer, Fate, fate_of
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.transports.endpoint import Endpoint
 from runbooks.paging.transports.registry import TRANSPORTS
 from tests.captures import captured_text

@@ -8,8 +8,8 @@ import pytest
 from pytest_django import Settings
 
 from runbooks.paging.contacts import send_test_page
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer, Fate, describe, fate_of
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
 from runbooks.paging.transports.mail import check
 from runbooks.paging.transports.registry import TRANSPORTS

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbooks.paging.outcome import Fate, fate_of
-from runbooks.paging.payload import SignatureError, verify
+from runbooks.paging.signature import SignatureError, verify
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint, endpoint_of
 from runbooks.paging.transports.masking import mask, shown_address

@@ -35,7 +35,7 @@ def by(kind: str, url: str, **overrides: Any) -> Any:
 def breaks(*subjects: str) -> None:
     for subject in subjects:
         for at in (NOON - seconds(15), NOON):
-            report_broken(code=Code.SWEEP_SILENT, subject=subject, sentence="It is silent.", now=at)
+            report_broken(code=Code.SWEEP_SILENT, broken={subject: "It is silent."}, now=at)
 
 
 def still_broken(*subjects: str) -> None:
@@ -109,6 +109,71 @@ def test_a_webhook_that_does_not_answer_is_followed_by_the_next_contact(
     breaks("sweep.decide")
     assert tell_of_promises(now=NOON) == 1
     assert len(receiver.requests) == 1
+
+
+def paths(receiver: Receiver) -> list[str]:
+    return [request.path.rpartition("/")[2] for request in receiver.requests]
+
+
+def two_chats(receiver: Receiver) -> None:
+    """Give the catch-all owner two working contacts."""
+    first = by("slack", receiver.url + "/first", position=1)
+    make_contact(
+        owner=first.owner, kind="slack", secret="", position=2, url=receiver.url + "/second"
+    )
+
+
+def test_each_repeat_goes_to_the_next_contact_lest_one_dead_mailbox_swallows_all(
+    receiver: Receiver,
+) -> None:
+    two_chats(receiver)
+    breaks("sweep.decide")
+    for at in range(0, 3 * 3600, 15):
+        tell_of_promises(now=NOON + seconds(at))
+    assert paths(receiver) == ["first", "second", "first"]
+
+
+def test_a_repeat_that_its_contact_does_not_take_goes_to_the_others(receiver: Receiver) -> None:
+    two_chats(receiver)
+    breaks("sweep.decide")
+    tell_of_promises(now=NOON)
+    receiver.answers(status(500), status(200))
+    assert tell_of_promises(now=NOON + seconds(3600)) == 1
+    assert paths(receiver) == ["first", "second", "first"]
+
+
+@pytest.mark.parametrize(("repeats", "also_told"), [(0, ["first"]), (1, ["first", "second"])])
+def test_that_it_holds_again_is_told_to_everybody_who_was_told(
+    receiver: Receiver, repeats: int, also_told: list[str]
+) -> None:
+    two_chats(receiver)
+    breaks("sweep.decide")
+    for hour in range(repeats + 1):
+        tell_of_promises(now=NOON + seconds(3600 * hour))
+    before = len(receiver.requests)
+    mended_at = NOON + seconds(3600 * repeats + 60)
+    mend_all_but(code=Code.SWEEP_SILENT, broken={}, now=mended_at)
+    assert [tell_of_promises(now=mended_at), tell_of_promises(now=mended_at)] == [1, 0]
+    assert paths(receiver)[before:] == also_told
+
+
+def test_an_incident_is_ended_though_the_last_trouble_was_told_elsewhere(
+    receiver: Receiver,
+) -> None:
+    chat = by("slack", receiver.url, position=1)
+    make_contact(owner=chat.owner, kind="pagerduty", url=receiver.url, secret=KEY, position=2)
+    receiver.answers(status(200), status(202))
+    breaks("sweep.decide")
+    assert [tell_of_promises(now=NOON + seconds(at)) for at in (0, 3600)] == [1, 1]
+    at = NOON + seconds(3700)
+    for again in (at - seconds(15), at):
+        report_broken(code=Code.DOOR_SILENT, broken={"web": "It is silent."}, now=again)
+    tell_of_promises(now=at)
+    for code in (Code.SWEEP_SILENT, Code.DOOR_SILENT):
+        mend_all_but(code=code, broken={}, now=at + seconds(60))
+        tell_of_promises(now=at + seconds(60))
+    actions = [body.get("event_action") for body in bodies(receiver)]
+    assert (actions[1], actions[-1]) == ("trigger", "resolve")
 
 
 def test_a_browser_is_shown_no_link_to_take_an_alert() -> None:

@@ -18,7 +18,8 @@ from standardwebhooks.webhooks import Webhook
 
 from fleet.models import Contact
 from runbooks.paging.contacts import rotate_secret, send_test_page
-from runbooks.paging.payload import render_body, verify
+from runbooks.paging.payload import render_body
+from runbooks.paging.signature import verify
 from tests.architecture.tree import ROOT
 from tests.factories import NOON, secret_from
 from tests.page_facts import bundle_facts

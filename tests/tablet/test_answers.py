@@ -68,6 +68,15 @@ def test_a_refusal_says_why(run: Run, site: Site) -> None:
     assert run.entries.get(kind=Kind.REFUSED).input == {"reason": "Backup runs."}
 
 
+@pytest.mark.parametrize("said", [{}, {"reason": ""}, {"reason": " \n"}])
+def test_a_refusal_that_does_not_say_why_is_not_taken(run: Run, site: Site, said: Any) -> None:
+    refusal = {"step": "allow", "answer": "refused"} | said
+    answer = answers(of(make_user(Role.ENGINEER, site)), run, refusal)
+    assert (answer.status_code, answer.json()["code"]) == (422, "reason_missing")
+    assert answer.json()["message"] == "Say in a few words why the approval is refused."
+    assert not run.entries.filter(kind=Kind.REFUSED).exists()
+
+
 def test_who_asked_is_told_that_somebody_else_answers(run: Run, asker: Any) -> None:
     client = of(asker)
     said = asks(client, run).json()

@@ -263,7 +263,7 @@ ODD_ENTRIES = [
     {"input": {str(number): 1 for number in range(50)}},
     {"evidence": ["../etc/passwd"]},
     {"evidence": "a" * 64},
-    {"evidence": ["a" * 64] * 11},
+    {"evidence": ["a" * 64] * 201},
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from runbooks.runs.services import abandon_run, dispatch_run
 from runbooks.runs.tokens import make_claim
 from runbooks.tablet import shell
 from runbooks.tablet.shell import SHELL, Shell
@@ -56,9 +57,21 @@ def test_the_session_says_who_and_where_they_may_follow_runbooks(client: Client)
     assert said["csrf"]
 
 
+def test_the_session_names_the_open_runs_that_one_was_sent_to_do(client: Client) -> None:
+    site = make_site()
+    user, lead = make_user("remote_hands", site), make_user("operator", site)
+    mine, ended, of_another = (make_run(site=site, by=lead) for _ in range(3))
+    for run in (mine, ended):
+        dispatch_run(run=run, to=user, by=lead, now=NOON)
+    dispatch_run(run=of_another, to=make_user("remote_hands", site), by=lead, now=NOON)
+    abandon_run(run=ended, by=lead, reason="Sold.", now=NOON)
+    client.force_login(user)
+    assert client.get("/tablet/session.json").json()["runs"] == [mine.pk]
+
+
 def test_nobody_is_told_nothing(client: Client) -> None:
     answer = client.get("/tablet/session.json")
-    assert answer.json() == {"user": None, "csrf": "", "sites": []}
+    assert answer.json() == {"user": None, "csrf": "", "sites": [], "runs": []}
     assert "no-store" in answer["Cache-Control"]
 
 
@@ -69,6 +82,7 @@ def test_the_worker_is_asked_for_anew_and_keeps_every_file(client: Client) -> No
     assert answer["Cache-Control"] == "no-cache"
     assert answer["Service-Worker-Allowed"] == "/"
     assert text.startswith('import { sendAll } from "/static/js/run/sync.js";')
+    assert 'import { tellBegun } from "/static/js/run/begun.js";' in text
     assert f'"version": "{SHELL.version}"' in text
     modules = {f"/static/js/run/{path.name}" for path in SCRIPTS.glob("*.js")}
     assert modules <= set(SHELL.files)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from fleet.models import Site
+from fleet.models import Membership, Site
+from fleet.noc.run_site_board import site_runs
 from runbooks.models import Run, RunbookMedia, Tablet
 from runbooks.runs.services import abandon_run
 from runbooks.runs.tablets import MOST_BYTES, MOST_RUNS
@@ -28,18 +29,6 @@ SAID = {
     "persistent": True,
     "waiting": 2,
 }
-
-
-@pytest.fixture
-def site() -> Site:
-    return make_site(name="Osaka-3", slug="osaka-3")
-
-
-@pytest.fixture
-def hands(client: Client, site: Site) -> Any:
-    user = make_user("remote_hands", site)
-    client.force_login(user)
-    return user
 
 
 def illustrate(run: Run) -> None:
@@ -70,10 +59,13 @@ def test_the_pack_names_open_runs_and_their_pictures_with_hashes(
     abandon_run(run=ended, by=ended.lead, reason="Sold.", now=NOON)
     pack = client.get("/sites/osaka-3/pack.json").json()
     url = f"/api/v1/runs/{run.pk}/pictures/{DIGEST}"
-    assert pack["files"] == [{"url": url, "sha256": DIGEST, "size": len(PNG)}]
-    assert (pack["runs"], pack["total"], pack["name"]) == ([run.pk], len(PNG), "Osaka-3")
-    answer = client.get(url)
-    assert hashlib.sha256(answer.content).hexdigest() == DIGEST
+    # The library's own is for the next run of it, which may be begun without network.
+    library = f"/runbooks/media/{DIGEST}"
+    facts = {"sha256": DIGEST, "size": len(PNG)}
+    assert pack["files"] == [{"url": url, **facts}, {"url": library, **facts}]
+    assert (pack["runs"], pack["total"], pack["name"]) == ([run.pk], 2 * len(PNG), "Osaka-3")
+    for address in (url, library):
+        assert hashlib.sha256(client.get(address).content).hexdigest() == DIGEST
 
 
 def test_another_set_of_runs_has_another_hash(client: Client, hands: Any, site: Site) -> None:
@@ -105,6 +97,24 @@ def test_a_tablet_says_how_ready_it_is_and_stands_once(
     assert (tablet.site, tablet.user, tablet.label) == (site, hands, "iPad")
     assert (tablet.file_count, tablet.ready_count, tablet.waiting_count) == (14, 14, 2)
     assert tablet.is_storage_persistent
+
+
+def test_a_tablet_that_is_ready_for_two_sites_is_listed_at_both_with_all_that_it_has_to_send(
+    client: Client, hands: Any, site: Site
+) -> None:
+    second = make_site(name="Kyoto-1", slug="kyoto-1")
+    Membership.objects.create(user=hands, site=second, role="remote_hands")
+    for slug, said in (
+        ("osaka-3", {"ready": 13, "waiting": 4}),
+        ("kyoto-1", {"files": 7, "ready": 7, "waiting": 1, "label": "Rack iPad"}),
+    ):
+        body = SAID | said
+        client.post(f"/sites/{slug}/tablets/", body, content_type="application/json")
+    rows = [site_runs(user=hands, site=one, now=NOON).tablets for one in (site, second)]
+    (here,), (there,) = rows
+    assert (here.words, there.words) == ("not ready, 13 of 14", "ready, 7 of 7")
+    assert [row.tablet.waiting_count for row in (here, there)] == [1, 1]
+    assert [str(row.tablet) for row in (here, there)] == ["Rack iPad"] * 2
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,14 @@ def test_a_moment_without_a_door_breaks_the_line() -> None:
     assert selectors.listening_since(now=NOON) == minutes(-19.9)
 
 
+def test_we_were_away_until_the_door_opened_again_and_are_while_it_is_shut() -> None:
+    assert selectors.unheard_until(now=NOON) is None
+    open_door(started_at=minutes(-60), beat_at=minutes(-20))
+    assert selectors.unheard_until(now=NOON) == NOON
+    open_door(started_at=minutes(-3), beat_at=NOON)
+    assert selectors.unheard_until(now=NOON) == minutes(-3)
+
+
 def test_a_young_door_beside_an_old_one_shortens_nothing() -> None:
     open_door(started_at=minutes(-1), beat_at=NOON)
     open_door(started_at=minutes(-60), beat_at=NOON - timedelta(seconds=5))

@@ -63,7 +63,11 @@ def _seed_owners(files: DemoFiles, now: datetime) -> dict[str, Owner]:
     for person in world.OWNERS:
         owner, _ = Owner.objects.update_or_create(
             name=person.name,
-            defaults={"time_zone": person.time_zone, "is_catch_all": person.is_catch_all},
+            defaults={
+                "time_zone": person.time_zone,
+                "is_catch_all": person.is_catch_all,
+                "phone": person.phone,
+            },
         )
         signing.setdefault(
             person.key, "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -122,6 +126,9 @@ def _seed_sites(owners: dict[str, Owner], policies: dict[str, EscalationPolicy])
                 "time_zone": place.time_zone,
                 "uplink": place.uplink,
                 "owner": owners[place.owner],
+                "emergency_numbers": [
+                    {"label": label, "number": number} for label, number in place.numbers
+                ],
                 "latitude": place.spot[0],
                 "longitude": place.spot[1],
             },

@@ -25,17 +25,23 @@ from django.utils import timezone
 
 from fleet.services.engine import EngineMismatch, require_engine
 from runbooks.alertmanager.intake import expire_external
+from runbooks.alerts.clock import mend_storm_times
 from runbooks.alerts.flapping import settle_flapping
 from runbooks.alerts.intake import follow_findings, take_in_findings
 from runbooks.alerts.replies import take_in_replies
 from runbooks.alerts.timeouts import expire_acknowledgements
 from runbooks.auditor.audit import watch_auditor
 from runbooks.auditor.beats import Part, expect_beats, note_beat
+from runbooks.escalation.clock import mend_waits
 from runbooks.escalation.services import advance_due_escalations, next_move
 from runbooks.heartbeats.services import check_heartbeats
 from runbooks.paging.announcements import deliver_announcements
-from runbooks.paging.queued import ask_receivers, fail_over_queued
+from runbooks.paging.clock import mend_page_times
+from runbooks.paging.failing import fail_over_failing
+from runbooks.paging.queued import ask_receivers, fail_over_queued, follow_up_released
 from runbooks.paging.services import deliver_due_pages
+from runbooks.reminders.reviews import remind_of_reviews
+from runbooks.reminders.waits import remind_of_waits
 from runbooks.runs.verify import end_waits, verify_due_steps
 from runbooks.suppression.authors import announce_endings
 from runbooks.suppression.cycle import apply_suppressions
@@ -46,9 +52,15 @@ logger = logging.getLogger(__name__)
 
 #: How often the delivering lane looks for pages that are due, in seconds.
 LOOK_SECONDS = 1.0
-#: Sites, findings and steps a cycle; while there are more, the next cycle follows at once, so
+#: Sites, new findings and steps a cycle; while there are more, the next cycle follows at once, so
 #: that a storm of one kind does not keep the others waiting.
 MOST = 200
+#: Of what is handled one by one, each in some 10 to 30 ms: hundreds that are due at once, say
+#: acknowledgements that run out, would keep a new alert waiting for its first page.
+FEW = 40
+#: Changed findings, for which the same work is twice as long: a finding that is new waits for the
+#: rest of one cycle and for this much of the next.
+FEWER = 20
 #: Pages per call; the next call follows at once while there are more.
 PAGES_A_CALL = 200
 MOST_CALLS_A_CYCLE = 20
@@ -132,22 +144,25 @@ def detecting_stages() -> list[Stage]:
 def deciding_stages() -> list[Stage]:
     """Return what the second lane does, in this order."""
     return [
-        Stage("check heartbeats", lambda now: check_heartbeats(now=now, limit=MOST), MOST),
-        Stage("expire external", lambda now: expire_external(now=now, limit=MOST), MOST),
+        Stage("mend clock", _mend_clock),
+        Stage("check heartbeats", lambda now: check_heartbeats(now=now, limit=FEW), FEW),
+        Stage("expire external", lambda now: expire_external(now=now, limit=FEW), FEW),
         Stage("follow", lambda now: follow_findings(now=now)),
-        Stage("take in", lambda now: take_in_findings(now=now, limit=MOST), MOST),
+        Stage("take in", lambda now: take_in_findings(now=now, limit=MOST, alone=FEWER), FEWER),
         # After what opens alerts and before what pages, so that nothing held back is paged once.
         Stage("suppress", lambda now: apply_suppressions(now=now)),
         Stage("warn of endings", lambda now: warn_of_endings(now=now)),
         # Replies first: an answer that came in time outruns the step that it makes needless.
-        Stage("take in replies", lambda now: take_in_replies(now=now, limit=MOST), MOST),
-        Stage("end answers", lambda now: expire_acknowledgements(now=now, limit=MOST), MOST),
-        Stage("settle", lambda now: settle_flapping(now=now, limit=MOST), MOST),
-        Stage("fail over", lambda now: fail_over_queued(now=now, limit=MOST), MOST),
+        Stage("take in replies", lambda now: take_in_replies(now=now, limit=FEW), FEW),
+        Stage("end answers", lambda now: expire_acknowledgements(now=now, limit=FEW), FEW),
+        Stage("settle", lambda now: settle_flapping(now=now, limit=FEW), FEW),
+        Stage("fail over", lambda now: fail_over_queued(now=now, limit=FEW), FEW),
+        Stage("fail over failing", lambda now: fail_over_failing(now=now, limit=FEW), FEW),
+        Stage("follow up", lambda now: follow_up_released(now=now, limit=FEW), FEW),
         Stage("escalate", lambda now: advance_due_escalations(now=now, limit=MOST), MOST),
         # After what pages: nobody waits for a page while readings are read.
-        Stage("verify steps", lambda now: verify_due_steps(now=now, limit=MOST), MOST),
-        Stage("end waits", lambda now: end_waits(now=now)),
+        Stage("verify steps", lambda now: verify_due_steps(now=now, limit=FEW), FEW),
+        Stage("end waits", lambda now: end_waits(now=now, limit=FEW), FEW),
         Stage("watch auditor", lambda now: watch_auditor(now=now)),
         _beat(Part.DECIDE),
     ]
@@ -176,9 +191,20 @@ def asking_stages() -> list[Stage]:
     """Return what the fourth lane does: what waits for others and is owed to nobody's phone."""
     return [
         Stage("ask receivers", lambda now: ask_receivers(now=now)),
+        # In between too: slow receivers may take a minute each time.
+        _beat(Part.ASK),
         Stage("announce endings", lambda now: announce_endings(now=now)),
-        Stage("tell authors", lambda now: deliver_announcements(now=now)),
+        Stage("remind of waits", lambda now: remind_of_waits(now=now)),
+        Stage("remind of reviews", lambda now: remind_of_reviews(now=now)),
+        Stage("tell people", lambda now: deliver_announcements(now=now)),
+        _beat(Part.ASK),
     ]
+
+
+def _mend_clock(now: datetime) -> None:
+    mend_waits(now=now)
+    mend_page_times(now=now)
+    mend_storm_times(now=now)
 
 
 def _beat(part: Part) -> Stage:

@@ -23,16 +23,18 @@ Steps = tuple[tuple[int, str, dict[str, Any]], ...]
 #: A filter that is nearly blocked.
 _HALF_DONE: Final[Steps] = (
     (34, "compare-inlets", {"choice": "One is high by more than 3 °C"}),
-    (21, "doors-and-panels", {"is_as_expected": True}),
+    (27, "enter", {"choice": "All of it as it should be"}),
+    (24, "room-air", {"value": 24.5, "unit": "°C"}),
+    (21, "doors-and-panels", {"choice": "All closed"}),
     (12, "filter-pressure", {"value": 180.0, "unit": "Pa"}),
 )
 #: The same for a visit that is over.
 _DONE: Final[Steps] = (
     (1502, "how", {"choice": "A slope over days"}),
     (1495, "disk-used", {"value": 93.0, "unit": "%"}),
-    (1490, "disk-well", {"is_as_expected": True}),
+    (1490, "disk-well", {"choice": "No error, not read-only"}),
     (1481, "clear-caches", {}),
-    (1476, "models", {"choice": "None is left over"}),
+    (1476, "models", {"choice": "Below 85 % now: none has to go"}),
     (1470, "verify-disk", {"value": 71.0, "unit": "%"}),
 )
 

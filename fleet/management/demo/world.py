@@ -44,6 +44,8 @@ class DemoOwner:
     key: str
     name: str
     time_zone: str
+    #: Of ranges that are kept free for examples.
+    phone: str
     is_catch_all: bool = False
 
 
@@ -67,21 +69,23 @@ class DemoSite:
     #: Inlet air when all is well, °C.
     inlet: float = 23.0
     spot: tuple[float, float] = field(default=(0.0, 0.0))
+    #: Whom to call in an emergency: a word, and a number of the same ranges.
+    numbers: tuple[tuple[str, str], ...] = ()
 
 
 OWNERS = (
-    DemoOwner("kenji", "Kenji Mori", "Asia/Tokyo"),
-    DemoOwner("mei", "Mei Tanaka", "Asia/Tokyo"),
-    DemoOwner("jiwoo", "Jiwoo Park", "Asia/Seoul"),
-    DemoOwner("anjali", "Anjali Rao", "Asia/Kolkata"),
-    DemoOwner("anne", "Anne Roux", "Europe/Paris"),
-    DemoOwner("tom", "Tom Whitfield", "Europe/London"),
-    DemoOwner("ines", "Inês Carvalho", "Europe/Lisbon"),
-    DemoOwner("marta", "Marta Zielińska", "Europe/Warsaw"),
-    DemoOwner("luis", "Luis Ortega", "America/Chicago"),
-    DemoOwner("beatriz", "Beatriz Lima", "America/Sao_Paulo"),
-    DemoOwner("claire", "Claire Dubois", "America/Toronto"),
-    DemoOwner("samira", "Samira Haddad", "Europe/Paris", is_catch_all=True),
+    DemoOwner("kenji", "Kenji Mori", "Asia/Tokyo", "+1 202 555 0101"),
+    DemoOwner("mei", "Mei Tanaka", "Asia/Tokyo", "+1 202 555 0102"),
+    DemoOwner("jiwoo", "Jiwoo Park", "Asia/Seoul", "+1 202 555 0103"),
+    DemoOwner("anjali", "Anjali Rao", "Asia/Kolkata", "+1 202 555 0104"),
+    DemoOwner("anne", "Anne Roux", "Europe/Paris", "+33 1 99 00 10 05"),
+    DemoOwner("tom", "Tom Whitfield", "Europe/London", "+44 20 7946 0106"),
+    DemoOwner("ines", "Inês Carvalho", "Europe/Lisbon", "+33 1 99 00 10 07"),
+    DemoOwner("marta", "Marta Zielińska", "Europe/Warsaw", "+33 1 99 00 10 08"),
+    DemoOwner("luis", "Luis Ortega", "America/Chicago", "+1 202 555 0109"),
+    DemoOwner("beatriz", "Beatriz Lima", "America/Sao_Paulo", "+1 202 555 0110"),
+    DemoOwner("claire", "Claire Dubois", "America/Toronto", "+1 202 555 0111"),
+    DemoOwner("samira", "Samira Haddad", "Europe/Paris", "+33 1 99 00 10 12", is_catch_all=True),
 )
 
 #: Policy: name, then the owner keys of each step after the site's own owner.
@@ -114,6 +118,7 @@ SITES = (
         4,
         uplink="Kinki Fibre 118",
         spot=(34.70, 135.50),
+        numbers=(("Building security", "+1 202 555 0141"), ("Power company", "+1 202 555 0142")),
     ),
     DemoSite(
         "osaka-3",
@@ -128,6 +133,7 @@ SITES = (
         parent="osaka-hub",
         uplink="Kinki Fibre 204",
         spot=(34.66, 135.50),
+        numbers=(("Shop manager", "+1 202 555 0143"), ("Power company", "+1 202 555 0142")),
         ashrae_class="A2",
     ),
     DemoSite(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runbooks.paging.content import SEVERITY_WORDS, PageFacts, alert_url, runbook_url
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import SEVERITY_WORDS, PageFacts, alert_url, runbook_url
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint
 

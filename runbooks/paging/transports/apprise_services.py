@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.timeline import clip
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
 from runbooks.paging.transports.words import message_of

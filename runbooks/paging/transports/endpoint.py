@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from fleet.models import Contact
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts
+from runbooks.refused import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,8 @@ class Asker(Protocol):
     ) -> Answer: ...
 
 
-class EndpointError(Exception):
+class EndpointError(Refused):
     """An address or a secret that its kind cannot use: a `code` for machines, a sentence."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
 
 
 def endpoint_of(contact: Contact, at: datetime) -> Endpoint:

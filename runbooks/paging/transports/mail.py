@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.timeline import clip
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
 from runbooks.paging.transports.masking import MASK

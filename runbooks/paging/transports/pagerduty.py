@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from runbooks.paging.content import PageFacts, alert_url, runbook_url, steps_filled
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts, alert_url, runbook_url, steps_filled
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
 from runbooks.paging.transports.words import place_of

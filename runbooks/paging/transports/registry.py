@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import partial
 
 from fleet.models import Contact
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.transports import (
     alertmanager,
     apprise_services,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint
 from runbooks.paging.transports.words import Message, message_of

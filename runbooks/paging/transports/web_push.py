@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import http_ece  # type: ignore[import-untyped]  # No types are published.
@@ -17,8 +18,8 @@ from py_vapid import (  # type: ignore[import-untyped]  # No types are published
     VapidException,
 )
 
+from runbooks.paging.content import PageFacts, acknowledge_url, alert_url
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts, acknowledge_url, alert_url
 from runbooks.paging.timeline import clip
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
@@ -26,8 +27,10 @@ from runbooks.paging.transports.words import message_of
 
 #: A page that a browser could not be given by then is old news; the next person was paged.
 TIME_TO_LIVE = timedelta(minutes=10)
-#: The longest a push service must accept is 4096 bytes once encrypted.
 LONGEST_BODY_CHARACTERS = 900
+#: The longest a push service must accept is 4096 bytes once encrypted, which adds 103.
+_LONGEST_BYTES = 4096 - 103
+_ENDED = frozenset({404, 410})
 _TOKEN_LIFE = timedelta(hours=12)
 _KEY_BYTES = {"p256dh": 65, "auth": 16}
 
@@ -76,13 +79,19 @@ def send(
     except (ValueError, VapidException, httpx.InvalidURL):
         sentence = "The browser's subscription cannot be used; subscribe anew in that browser."
         return Answer(status=None, error=sentence, is_permanent=True)
-    return exchange.post(
+    answer = exchange.post(
         endpoint.url, body=body, headers=headers, timeout_seconds=timeout_seconds, allowed=allowed
     )
+    # A push service says either of a subscription that has ended (RFC 8030, 7.3).
+    return replace(answer, is_gone=answer.status in _ENDED)
 
 
 def notification_of(facts: PageFacts, *, at: datetime) -> bytes:
-    """Return what the service worker is given: `title`, `body`, `url`, `acknowledge_url`, `tag`."""
+    """Return what the service worker is given.
+
+    `title`, `body`, `url`, `acknowledge_url`, `tag`; and `shown_url`, where it says that it showed
+    the page, empty where nobody asks.
+    """
     message = message_of(facts, at=at)
     has_ack = facts.is_about_an_alert and not facts.bundled
     elsewhere = facts.notice_url or facts.base_url
@@ -91,8 +100,19 @@ def notification_of(facts: PageFacts, *, at: datetime) -> bytes:
         "body": clip("\n".join(message.lines), LONGEST_BODY_CHARACTERS),
         "url": alert_url(facts) if facts.is_about_an_alert else elsewhere,
         "acknowledge_url": acknowledge_url(facts) if has_ack else "",
+        "shown_url": facts.shown_url,
         "tag": _topic(facts),
     }
+    encoded = _encode(body)
+    left_over = len(encoded) - _LONGEST_BYTES
+    if left_over > 0:
+        # Letters of some scripts take three or four bytes; one may be cut in two at the end.
+        short = body["body"].encode()[: -(left_over + len("…".encode()))]
+        encoded = _encode(body | {"body": short.decode(errors="ignore") + "…"})
+    return encoded
+
+
+def _encode(body: dict[str, str]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from runbooks.paging.content import PageFacts
 from runbooks.paging.outcome import Answer
-from runbooks.paging.payload import PageFacts, SecretError, render_body, sign_with_each
-from runbooks.paging.signature import is_strong
+from runbooks.paging.payload import render_body
+from runbooks.paging.signature import SecretError, is_strong, sign_with_each
 from runbooks.paging.transports import exchange
 from runbooks.paging.transports.endpoint import Endpoint, EndpointError
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runbooks.paging.payload import (
+from runbooks.paging.content import (
     SEVERITY_WORDS,
     PageFacts,
     acknowledge_url,
@@ -14,6 +14,7 @@ from runbooks.paging.payload import (
     local_time,
     runbook_url,
     steps_filled,
+    worst_first,
 )
 
 #: Beyond this many, a message tells how many more there are.
@@ -27,6 +28,11 @@ _OWN_TITLES: Mapping[str, str] = {
 _NOTICES: Mapping[str, str] = {
     "silence.ending": "A silence of yours ends soon",
     "maintenance.ending": "Maintenance of yours ends soon",
+    "run.waiting": "A run waits for somebody",
+    "run.dispatched": "You are sent to do a run",
+    "run.late_entries": "Entries came after the end of your run",
+    "run.kept_aside": "Entries of your run are kept aside",
+    "review.overdue": "A runbook is overdue for review",
 }
 
 
@@ -86,14 +92,15 @@ def place_of(facts: PageFacts) -> str:
 
 
 def _bundle(facts: PageFacts) -> Message:
-    pages = (facts, *facts.bundled)
+    pages = worst_first(facts)
+    count = len(pages) + len(facts.more_alert_ids)
     lines = [f"Paged: {facts.owner_name}."]
     lines += [f"A-{one.alert_id} {title_of(one)}" for one in pages[:MOST_NAMED]]
-    if len(pages) > MOST_NAMED:
-        lines.append(f"And {len(pages) - MOST_NAMED} more.")
+    if count > MOST_NAMED:
+        lines.append(f"And {count - MOST_NAMED} more.")
     links = [(f"Acknowledge A-{one.alert_id}", acknowledge_url(one)) for one in pages[:MOST_NAMED]]
     links.append(("All alerts", f"{facts.base_url}/alerts/"))
-    title = f"{len(pages)} alerts wait, among them: {title_of(facts)}"
+    title = f"{count} alerts wait, among them: {title_of(pages[0])}"
     return Message(title=title, lines=tuple(lines), links=tuple(links))
 
 

@@ -4,7 +4,6 @@
 import { at, fill, h } from "./dom.js";
 import { say } from "./frame.js";
 import { add } from "./outbox.js";
-import { keepName } from "./pack.js";
 import { afterEntry } from "./typed.js";
 
 const TAKES_PHOTOS = ["step_done", "step_cannot", "step_skipped", "noted"];
@@ -33,22 +32,29 @@ export class Acts {
   async enter(step, kind, input, { said, stays = false } = {}) {
     if (this.isBusy) return;
     this.isBusy = true;
+    let isSaved = false;
     try {
-      if (!(await this.nameMe())) return;
+      const { me, name } = this.view;
+      if (!me && !name && !(await (await this.later.name()).nameMe(this))) return;
       const memory = this.page.memoryOf(step.id);
       const rest = afterEntry(memory, kind, input);
       await this.write(step, kind, input, rest);
+      isSaved = true;
       Object.assign(memory, rest);
-      // Letters that were on their way to the disk meanwhile are not typed any more.
+      await this.page.sending.count();
+      // Letters on their way to the disk are not typed any more.
       this.page.keep(step.id);
       navigator.vibrate?.(30);
       alarm("");
       say(said ?? `Saved on this tablet: step ${step.number}.`);
       await this.page.refresh({ force: true });
-      if (!stays) this.goOn(step);
+      // What to do instead is read before the next step.
+      if (!stays && !(kind === "step_cannot" && step.otherwise)) this.goOn(step);
       this.page.sending.written();
     } catch (error) {
-      alarm(`NOT saved: ${error.message || error.name}. What you wrote is still on the screen. Make room on the tablet, then press again.`);
+      const fault = error.message || error.name;
+      alarm(isSaved ? `Saved, but the screen cannot show it: ${fault}. Do not enter it again; open the page anew.`
+        : `NOT saved: ${fault}. What you wrote is still here. Make room on the tablet, then press again.`);
     } finally {
       this.isBusy = false;
     }
@@ -57,9 +63,9 @@ export class Acts {
   write(step, kind, input, rest) {
     const { view } = this;
     const photos = TAKES_PHOTOS.includes(kind) ? this.draftPhotos(step) : [];
-    return add(view.id, {
+    return add(this.page.id, {
       kind, step: step.id, version: view.run.runbook.version, input, by: view.me?.name ?? view.name,
-      evidence: photos.map((photo) => photo.sha256),
+      evidence: photos.map((photo) => photo.sha256), offset: view.offset / 1000,
     }, photos, rest);
   }
 
@@ -72,22 +78,6 @@ export class Acts {
     // A glove that bounces may not press the next step's button.
     at("acts").inert = true;
     setTimeout(() => { at("acts").inert = false; }, BOUNCE_MS);
-  }
-
-  /** A run without an account asks once what the person is called; false when they go back. */
-  async nameMe() {
-    const { view } = this;
-    if (view.me || view.name) return true;
-    const { askName } = await this.later.sheets();
-    const name = await new Promise((resolve) => {
-      askName(resolve);
-      at("sheet").addEventListener("close", () => resolve(""), { once: true });
-    });
-    if (!name) return false;
-    await keepName(view.id, name);
-    // The page may have looked at the store anew meanwhile.
-    this.view.name = name;
-    return true;
   }
 
   redraw() {
@@ -124,7 +114,7 @@ export class Acts {
   }
 
   async gate(step) {
-    (await this.later.sheets()).askGate(step, () => {
+    (await this.later.sheets()).askGate(step, this.view, () => {
       this.page.memoryOf(step.id).hasRead = true;
       this.redraw();
       at("main-act").focus();

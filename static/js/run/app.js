@@ -3,7 +3,7 @@
 
 import { Acts, alarm } from "./acts.js";
 import { at, fill, h } from "./dom.js";
-import { drawBanners, drawHead, drawRail, drawSync } from "./frame.js";
+import { drawHead, drawRail, drawSync } from "./frame.js";
 import { knowKinds } from "./kinds.js";
 import { ensureKey, fetchPack, refuseKey, session, viewOf } from "./pack.js";
 import { startGloves } from "./settings.js";
@@ -15,12 +15,13 @@ import { Sending } from "./triggers.js";
 
 // No step has such an id.
 const LIST = "~list", END = "~end";
-// Not needed for the first screen: fetched after it, so that they are here when the network is not.
+// Fetched after the first screen, so that they are here when the network is not.
 const later = {
   lists: () => import("./list.js"), lock: () => import("./pin.js"), photos: () => import("./photos.js"),
   pictures: () => import("./pictures.js"), ready: () => import("./ready.js"), sheets: () => import("./sheets.js"),
   worker: () => import("./register.js"), languages: () => import("./languages.js"),
-  answers: () => import("./answers.js"),
+  answers: () => import("./answers.js"), missing: () => import("./missing.js"), begun: () => import("./begun.js"),
+  name: () => import("./name.js"), banners: () => import("./banners.js"),
 };
 
 /** One run on the screen: `view` is what is kept of it, `shown` the step (or list, end) in front. */
@@ -35,13 +36,14 @@ class RunPage {
     this.unkept = new Set();
     this.sending = new Sending({
       onState: (state) => this.stateChanged(state), onTrouble: (error) => this.trouble(error),
-      listen: () => this.hear(), isWaiting: () => this.isWaiting(),
+      tell: async () => (await later.begun()).tellFrom(this), listen: () => this.hear(), isWaiting: () => this.isWaiting(),
     });
     this.acts = new Acts(this, later);
   }
 
   async start() {
     await startGloves();
+    if (this.id < 0) await (await later.begun()).follow(this);
     this.memories = await typedIn(this.id);
     this.bind();
     await this.refresh();
@@ -49,13 +51,14 @@ class RunPage {
     await Promise.all([this.update(), this.prepareLater()]);
     await sender;
     await this.sending.send();
+    document.documentElement.dataset.started = "yes";
   }
 
   bind() {
     at("show-list").addEventListener("click", () => this.view && this.show(this.shown === LIST ? this.view.progress.current || END : LIST));
     at("show-safety").addEventListener("click", () => this.view && this.acts.safety());
     at("sync").addEventListener("click", () => this.view && this.acts.sync());
-    // A radio says "input" before it is known which: "change" comes after.
+    // A radio's "input" comes before it is known which.
     for (const event of ["input", "change"]) at("main").addEventListener(event, () => this.keep(this.drawnAt));
     addEventListener("hashchange", () => this.view && this.show(location.hash.slice(1)));
     setInterval(() => { if (tickTimers(this.view?.offset ?? 0)) this.refresh(); }, 1000);
@@ -95,12 +98,13 @@ class RunPage {
 
   /** Look at the store again and show what changed; what is being typed stays. */
   async refresh({ force = false } = {}) {
+    if (this.id < 0) await (await later.begun()).follow(this);
     const view = await viewOf(this.id);
     if (!view) return;
     await knowKinds(view.steps);
     this.view = view;
     drawHead(view);
-    drawBanners(view);
+    later.banners().then(({ drawBanners }) => drawBanners(this.view, this.hasAsked));
     if (!this.shown) this.shown = location.hash.slice(1) || view.progress.current || END;
     this.draw(force);
   }
@@ -111,7 +115,9 @@ class RunPage {
     const sign = JSON.stringify(step ? this.signOf(step) : [view.progress, view.run.ended_at, view.run.runbook.language, this.sending.state.left]);
     drawRail(view, shown, (where) => this.show(where));
     drawSync(this.sending.state, view.zone);
-    if (!force && shown + sign === this.drawn) return;
+    // A new screen would take the camera away.
+    const isLooking = this.drawnAt === shown && at("main").querySelector("video");
+    if (!force && (shown + sign === this.drawn || isLooking)) return;
     const isMove = this.drawn && this.drawnAt !== shown;
     this.drawn = shown + sign;
     this.drawnAt = shown;
@@ -122,7 +128,7 @@ class RunPage {
     if (isMove) { at("step-title")?.focus(); scrollTo(0, 0); }
   }
 
-  /** All that a step's screen depends on: while it is the same, the screen is left alone. */
+  /** All that a step's screen depends on. */
   signOf(step) {
     const { entries, photos, progress, hasKey, run } = this.view;
     const touches = (entry) => entry.step === step.id || ["counted", "taken_back"].includes(entry.kind);
@@ -176,19 +182,19 @@ class RunPage {
 
   /** A key that is refused: with a login there is a new one. */
   async trouble(error) {
-    if (error.status !== 401) return;
+    if (error.status !== 401 || (error.run ?? this.id) !== this.id) return;
     await refuseKey(this.id, error);
     await this.renewKey();
     await this.refresh();
   }
 
-  /** What others did; and the whole pack anew where the lead moved the run to another edition. */
+  /** What others did; the whole pack where the lead moved the run to another edition. */
   async hear() {
+    if (this.id < 0) return;
     const before = this.view?.run.runbook.version;
-    await listen(this.id);
+    await listen(this.id, this.shown);
     const known = await viewOf(this.id);
-    if (known && before && known.run.version && known.run.version !== before) await fetchPack(this.id);
-    else if (known && isElsewhere(known)) await fetchPack(this.id);
+    if (known && ((before && known.run.version && known.run.version !== before) || isElsewhere(known))) await fetchPack(this.id);
   }
 
   async renewKey() {
@@ -201,37 +207,27 @@ class RunPage {
 
   async update() {
     try {
-      await fetchPack(this.id);
-      await this.refresh();
-      await this.renewKey();
+      if (this.id > 0) {
+        await fetchPack(this.id);
+        await this.refresh();
+        await this.renewKey();
+      } else if (!this.view) throw new NotNow("", { status: 404 });
       await (await later.pictures()).keepPictures(this.view.steps, this.view.token);
       await (await later.ready()).persist();
     } catch (error) {
       if (!(error instanceof NotNow)) throw error;
-      if (!this.view) missing(error);
+      if (!this.view) (await later.missing()).missing(error);
     }
+    this.hasAsked = true;
     await this.refresh();
   }
 }
 
-/** Whether the pack that is kept is in another language than it could be. */
+/** Whether it could be in the language that is wanted. */
 function isElsewhere({ run: { runbook }, language }) {
   return runbook.language !== language && Boolean(runbook.languages?.includes(language));
 }
 
-const MISSING = {
-  401: ["Log in, or scan the code of the desk", "This tablet has no key for the run."],
-  403: ["You may not follow this run", "Ask the desk to send it to you."],
-  404: ["There is no such run, or you may not see it", "See that the address is right."],
-};
-
-function missing({ status, message }) {
-  const [title, sentence] = MISSING[status]
-    ?? ["This run is not on this tablet", `Open it once where there is network.${message ? ` ${message}` : ""}`];
-  fill(at("main"), h("div", { class: "runmain" }, h("h1", { id: "step-title", tabIndex: -1 }, title), h("p", { class: "how" }, sentence),
-    h("p", {}, h("a", { class: "reach", href: `/login/?next=${encodeURIComponent(location.pathname)}` }, "Log in")),
-    h("p", {}, h("a", { class: "reach", href: "/tablet/" }, "Runs on this tablet"))));
-}
-
-new RunPage(Number(/\/runs\/(\d+)\//.exec(location.pathname)[1])).start().catch(
+// Begun here, the server does not know it yet: ?begun=1.
+new RunPage(Number(/\/runs\/(\d+)\//.exec(location.pathname)?.[1] ?? -location.search.slice(7))).start().catch(
   (error) => alarm(`The tablet's storage cannot be used: ${error.message || error.name}. Nothing can be saved here; use paper or another tablet.`));

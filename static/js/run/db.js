@@ -29,7 +29,7 @@ function open() {
       }
     };
     request.onsuccess = () => {
-      // A newer program in another window may change the stores: let go, the next act reopens.
+      // A newer program in another window may change the stores; the next act reopens.
       request.result.onversionchange = () => { request.result.close(); opened = null; };
       request.result.onclose = () => { opened = null; };
       resolve(request.result);

@@ -1,11 +1,8 @@
-// What stands around the step: site and runbook, banners, the three words of the sync, the rail.
+// What stands around the step: site and runbook, the three words of the sync, the rail.
 
-import { at, fill, h, icon } from "./dom.js";
+import { at, fill, h } from "./dom.js";
 import { stepName } from "./step.js";
-import { clock, flaggedWords, languageWords, skewWords, span } from "./words.js";
-
-const SKEW_SHOWN_MS = 120_000;
-const WORDS = { DONE: "Done", ABORTED: "Abandoned", FAILED: "Failed" };
+import { clock } from "./words.js";
 
 /** Where and what: the site, the runbook and its edition, the language it is in. */
 export function drawHead(view) {
@@ -14,30 +11,6 @@ export function drawHead(view) {
   at("book").textContent = `${runbook.title}, version ${runbook.version}${node ? ` · ${node}` : ""}`;
   document.title = `${runbook.title} · ${site.name} · Hearthwatch`;
   at("main").lang = runbook.language || "en";
-}
-
-/** What concerns the whole run, in sentences; the worst first. */
-export function drawBanners(view) {
-  const { run, pack, zone } = view;
-  const lines = [];
-  if (run.ended_at) {
-    const how = WORDS[String(run.state).toUpperCase()] ?? "Ended";
-    lines.push(["p2", `${how} on the server at ${clock(run.ended_at, zone)}. Your entries are still kept, marked as after the end.`]);
-  } else if (run.paused) {
-    lines.push(["p2", `Paused by the desk${run.reason ? `: ${run.reason}` : ""}. Your entries are still kept.`]);
-  }
-  if (view.flagged.length) lines.push(["p2", flaggedWords(view.flagged)]);
-  if (Math.abs(view.offset) > SKEW_SHOWN_MS) lines.push(["p2", skewWords(view.offset)]);
-  const language = languageWords(run.runbook, view.language);
-  if (language) lines.push(["", language]);
-  const newer = run.newer ?? pack.newer;
-  if (newer) {
-    const ago = newer.published_at ? `, published ${span((Date.now() + view.offset - Date.parse(newer.published_at)) / 1000)} ago` : "";
-    lines.push(["", `Version ${newer.version} is out${ago}. Finish version ${run.runbook.version}, or let the lead move the run.`]);
-  }
-  if (view.hasKey && view.refusal) lines.push(["p2", `${view.refusal} What you enter is sent all the same and kept aside for the lead.`]);
-  if (!view.hasKey) lines.push(["p2", "This tablet has no key for the run yet: what you enter is saved here and sent once you have logged in or scanned the code of the desk."]);
-  fill(at("banners"), lines.map(([kind, text]) => h("p", { class: `note ${kind}` }, kind ? icon(kind) : null, h("span", {}, text))));
 }
 
 /** One of exactly three plain states. */
@@ -57,9 +30,15 @@ export function drawSync(state, zone) {
   return sentence;
 }
 
+let railSays = "";
+
 /** The rail: every step, where one stands, what is done; a tap goes there. */
 export function drawRail(view, shown, go) {
   const rail = at("rail");
+  // Made anew only where it changed: a tap on what is replaced meanwhile is lost.
+  const says = JSON.stringify([shown, view.steps.map((step, place) => stepName(step, view.progress.steps[place].outcome))]);
+  if (says === railSays) return;
+  railSays = says;
   const held = document.activeElement?.closest?.("#rail button")?.dataset.step;
   fill(rail, view.steps.map((step, place) => {
     const { outcome } = view.progress.steps[place];

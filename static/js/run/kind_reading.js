@@ -7,8 +7,15 @@ import { bounds, unitWords } from "./words.js";
 
 const MOST = 1e12;
 
-/** The number that somebody wrote, a comma or a point before its fraction; null for anything else. */
+/** Whether a comma may stand between thousands or before a fraction: "2,000", not "0,125". */
+function isAmbiguous(text) {
+  return /^[+-]?[1-9]\d{0,2},\d{3}$/.test(text.trim());
+}
+
+/** The number that somebody wrote, a comma or a point before its fraction; null for anything else,
+ *  and for what could be two numbers. */
 export function numberIn(text) {
+  if (isAmbiguous(text)) return null;
   const written = text.trim().replace(/[\u2212\u2013]/, "-").replace(",", ".");
   if (!/^[+-]?(\d+\.?\d*|\.\d+)$/.test(written)) return null;
   const value = Number(written);
@@ -41,7 +48,9 @@ export function numberField({ step, draft, fault }) {
   const take = () => {
     const value = numberIn(field.value);
     if (value === null) {
-      fault("Write the number you read, for example 21.5, then press Done.", field);
+      const written = field.value.trim();
+      fault(isAmbiguous(written) ? `Is it ${written.replace(",", "")} or ${written.replace(",", ".")}? Write it without a comma.`
+        : "Write the number you read, for example 21.5, then press Done.", field);
       return null;
     }
     const given = { value, unit: step.unit || "" };

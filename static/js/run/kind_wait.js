@@ -2,6 +2,7 @@
 
 import { h, icon } from "./dom.js";
 import { numberField } from "./kind_reading.js";
+import { inline } from "./markup.js";
 import { bounds, clock, span } from "./words.js";
 
 export function wait({ step, view, standing, write, done }) {
@@ -55,7 +56,8 @@ export function verify(context) {
     body.push(h("div", { class: "waiting" }, h("p", {}, h("b", {}, "Hearthwatch is asked to look.")),
       h("p", {}, "Its answer appears here once there is network. Other steps may go on meanwhile.")));
   } else if (standing.answer) {
-    body.push(h("p", { class: "note p2" }, icon("p2"), h("span", {}, ANSWERS[standing.answer] ?? standing.answer)));
+    body.push(h("p", { class: "note p2" }, icon("p2"), h("span", {}, ANSWERS[standing.answer] ?? standing.answer,
+      step.otherwise ? [h("b", {}, " Not as expected: "), inline(step.otherwise)] : null)));
   }
   const main = standing.outcome === "waiting" ? null : { label: standing.answer ? "Ask again" : "Ask Hearthwatch to look", press: ask };
   return { body: [...body, byHand], main, hasExpect: true };

@@ -23,44 +23,40 @@ function confirm({ done }) {
   return { main: { label: "Yes, confirmed", press: () => done({}) } };
 }
 
-function link({ step, done }) {
-  const { slug, title } = step.runbook ?? {};
-  const body = slug ? [h("p", { class: "way" }, "Go on with the runbook ",
-    h("a", { href: `/runbooks/${slug}/`, target: "_blank" }, title), ".")] : [];
-  return { body, main: { label: "Done", press: () => done({}) } };
-}
-
 /** A telephone number or an address as something to press, anything else as text. */
-export function reach(how) {
-  if (/^\+?[\d ()-]{5,}$/.test(how)) return h("a", { class: "reach", href: `tel:${how.replace(/[^\d+]/g, "")}` }, how);
+function reach(how) {
+  if (/^[+\d ()-]{3,}$/.test(how)) return h("a", { class: "reach", href: `tel:${how.replace(/[^\d+]/g, "")}` }, how);
   if (/^[^\s@]+@[^\s@]+$/.test(how)) return h("a", { class: "reach", href: `mailto:${how}` }, how);
   return h("span", {}, how);
 }
 
+/** Whom to call; emergency numbers come first. */
+export function callList(people) {
+  return people?.length ? h("ul", { class: "contacts" }, people.map(({ role, name, phone, how }) =>
+    h("li", {}, h("span", { class: "dim" }, role), h("b", {}, name), phone && reach(phone), how && reach(how)))) : null;
+}
+
 function escalate({ step, view, draft, done, fault }) {
-  const people = view.pack.contacts ?? [];
   const field = h("input", {
     id: "said-to", value: draft.text ?? "", autocomplete: "off", maxLength: 120,
     oninput: () => { draft.text = field.value; },
   });
-  const list = people.length ? h("ul", { class: "contacts" }, people.map(({ role, name, how }) =>
-    h("li", {}, h("span", { class: "dim" }, role), h("b", {}, name), reach(how)))) : null;
   const press = () => (field.value.trim()
     ? done({ said_to: field.value.trim() }) : fault("Write whom you spoke to, then press Done.", field));
   return {
-    body: [list, markup(view.pack.sections?.escalate),
+    body: [callList(view.pack.contacts), markup(view.pack.sections?.escalate),
       h("div", { class: "entry" }, h("label", { htmlFor: "said-to" }, "Whom did you speak to?"), field)],
     main: { label: "Done", press }, step,
   };
 }
 
-const KINDS = { instruction, confirm, link, escalate, check };
+const KINDS = { instruction, confirm, escalate, check };
 // What only some runbooks have is fetched for those; the service worker keeps it either way.
 const capture = () => import("./kind_capture.js");
 const picks = () => import("./kind_pick.js");
 const waits = () => import("./kind_wait.js");
 const LATE = {
-  reading: () => import("./kind_reading.js"), choice: picks, branch: picks,
+  link: () => import("./kind_link.js"), reading: () => import("./kind_reading.js"), choice: picks, branch: picks,
   photo: capture, scan: capture, wait: waits, approval: waits, verify: waits,
 };
 

@@ -5,7 +5,7 @@ import { at, h } from "./dom.js";
 import { fetchPack } from "./pack.js";
 import { keepPictures } from "./pictures.js";
 import { NotNow } from "./sync.js";
-import { languageName } from "./words.js";
+import { languageName } from "./banners.js";
 
 /** "日本語 (Japanese)": who reads only that language finds it, and so does who does not. */
 function bothNames(tag) {

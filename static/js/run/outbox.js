@@ -6,7 +6,8 @@ import { putTyped } from "./typed.js";
 
 const OURS = ["outbox", "sent", "flagged"];
 
-function uuid() {
+/** A name that nobody else has. */
+export function uuid() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -39,10 +40,15 @@ export function add(run, entry, photos = [], rest = null) {
     outbox.add(whole);
     if (rest) putTyped(meta, run, entry.step, rest);
     for (const photo of photos) {
-      kept.put({ ...photo, draftFor: "", state: photo.state === "draft" ? "waiting" : photo.state });
+      kept.put(lightened({ ...photo, draftFor: "", state: photo.state === "draft" ? "waiting" : photo.state }));
     }
     return whole;
   });
+}
+
+/** A photo, without its bytes once the server has them and no draft shows it. */
+export function lightened({ blob, ...photo }) {
+  return photo.state === "sent" && !photo.draftFor ? photo : { ...photo, blob };
 }
 
 /** What the server has not confirmed, in the order it was written. */
@@ -111,6 +117,7 @@ async function takeIn(run, answer, { runs, sent }) {
   }
   known.entries = [...entries.values()].sort((one, other) => one.id - other.id);
   known.run = { ...known.run, ...answer.run };
+  known.others = answer.others ?? known.others;
   known.offset = new Date(answer.server_time) - Date.now();
   known.heard_at = new Date().toISOString();
   runs.put(known);

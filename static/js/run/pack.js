@@ -26,7 +26,7 @@ export async function fetchPack(id) {
   const { entries, run, server_time: time, ...rest } = pack;
   await write(["runs"], async ({ runs }) => {
     const before = (await ask(runs.get(id))) ?? { id };
-    // An answer to a batch may have come while the pack was under way: what is known stays known.
+    // An answer to a batch may have come meanwhile: what is known stays known.
     const log = new Map([...entries, ...(before.entries ?? [])].map((entry) => [entry.id, entry]));
     runs.put({
       ...before, pack: rest, run, entries: [...log.values()].sort((one, other) => one.id - other.id),
@@ -75,7 +75,7 @@ export function deviceLabel() {
 function asEntry(written, me, offset, state) {
   return {
     ...written, id: `${written.device}:${written.count}`, by: written.by || me?.name || "You",
-    by_id: me?.id ?? null, received_at: null, skew: -offset / 1000, channel: "tablet", is_after_end: false, state,
+    by_id: me?.id ?? null, received_at: null, skew: -(written.offset ?? offset / 1000), channel: "tablet", is_after_end: false, state,
   };
 }
 
@@ -95,15 +95,7 @@ export async function viewOf(id) {
   return {
     id, device, me, entries, flagged, language: (await remembered("language")) ?? "", run: known.run, pack: known.pack, steps: known.pack.steps,
     zone: known.run.site.time_zone, token: known.token ?? "", hasKey: Boolean(known.token), refusal: known.refusal ?? "", name: known.name ?? "",
-    offset: known.offset ?? 0, heardAt: known.heard_at, photos: await photosOf(id),
+    offset: known.offset ?? 0, heardAt: known.heard_at, others: known.others ?? [], photos: await photosOf(id),
     progress: progressOf(known.pack.steps, entries, Date.now() + (known.offset ?? 0)),
   };
-}
-
-/** Keep what the person at this tablet is called, where no login says it. */
-export function keepName(id, name) {
-  return write(["runs"], async ({ runs }) => {
-    const before = await ask(runs.get(id));
-    if (before) runs.put({ ...before, name });
-  });
 }

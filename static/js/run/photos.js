@@ -3,10 +3,12 @@
 import { alarm } from "./acts.js";
 import { ask, write } from "./db.js";
 import { say } from "./frame.js";
+import { lightened } from "./outbox.js";
 import { sha256 } from "./sign.js";
 
 const LONGEST_SIDE = 1600;
 const MOST_BYTES = 2_000_000;
+const MOST_OF_ENTRY = 10;
 const SETTLED = ["done", "cannot", "skipped", "disputed"];
 const QUALITIES = [0.85, 0.7, 0.5, 0.3];
 
@@ -45,7 +47,7 @@ export async function keep(run, step, file) {
   await write(["photos"], async ({ photos }) => {
     // The very same picture at a second step is kept once and goes with both entries.
     const known = await ask(photos.get([run, photo.sha256]));
-    photos.put({ ...(known ?? photo), draftFor: step });
+    photos.put({ ...photo, state: known?.state ?? photo.state, draftFor: step });
   });
 }
 
@@ -54,14 +56,18 @@ export function drop(photo) {
   return write(["photos"], async ({ photos }) => {
     const known = await ask(photos.get([photo.run, photo.sha256]));
     if (known?.state === "draft") photos.delete([photo.run, photo.sha256]);
-    else if (known) photos.put({ ...known, draftFor: "" });
+    else if (known) photos.put(lightened({ ...known, draftFor: "" }));
   });
 }
 
 /** Keep what the camera gave at a step; one that was entered already gets it as a note. */
 export async function takeIn(acts, step, file) {
+  if (acts.draftPhotos(step).length >= MOST_OF_ENTRY) {
+    alarm("Ten photos go with one entry; write a note for more.");
+    return;
+  }
   try {
-    await keep(acts.view.id, step.id, file);
+    await keep(acts.page.id, step.id, file);
     navigator.vibrate?.(30);
     await acts.page.refresh();
     const { outcome } = acts.view.progress.steps.find((one) => one.id === step.id);

@@ -77,11 +77,12 @@ function lastWords(log) {
   const last = new Map();
   log.forEach((entry, place) => {
     if (!VOTES[entry.kind]) return;
-    // A device's own count, not the order of arrival; what people took in by hand comes last.
-    const rank = entry.count !== null ? [0, entry.count] : [1, place];
+    // A device's own count, not the order of arrival; of two under one count the later one.
+    const count = entry.count ?? entry.input.count;
+    const rank = count ? [0, count] : [1, place];
     const before = last.get(writer(entry));
     const isLater = !before || rank[0] > before.rank[0]
-      || (rank[0] === before.rank[0] && rank[1] > before.rank[1]);
+      || (rank[0] === before.rank[0] && rank[1] >= before.rank[1]);
     if (isLater) last.set(writer(entry), { rank, entry });
   });
   return [...last.keys()].sort(byWriter).map((key) => last.get(key).entry);

@@ -2,8 +2,10 @@
 // the safety text, what waits to be sent. One dialog, filled anew; Escape leaves it.
 
 import { at, fill, h, icon } from "./dom.js";
+import { callList } from "./kinds.js";
 import { inline, markup } from "./markup.js";
-import { clock, entryWords, skewWords } from "./words.js";
+import { skewWords } from "./banners.js";
+import { clock, entryWords, span } from "./words.js";
 
 function open(title, inside, buttons) {
   const sheet = at("sheet");
@@ -64,11 +66,16 @@ export function askNote(step, typed, enter) {
 }
 
 /** The last look before what cannot be undone. */
-export function askGate(step, goOn) {
+export function askGate(step, { steps, progress }, goOn) {
+  const unapproved = steps.filter(({ kind, number }, place) => kind === "approval" && number < step.number
+    && ["open", "waiting"].includes(progress.steps[place].outcome));
   open("This cannot be undone", [
     h("p", {}, h("b", {}, inline(step.title))),
     h("p", { class: "note p1" }, icon("p1"), h("span", {}, step.warning ? inline(step.warning)
-      : "What runs there now stops, and what is not saved there is lost. It does not come back by itself.")),
+      : "What it stops or takes away does not come back by itself.")),
+    step.warning ? null : markup(step.body),
+    unapproved.map(({ number, title }) => h("p", { class: "note p2 unapproved" }, icon("p2"),
+      h("span", {}, `Nobody has said yes at step ${number}: `, inline(title)))),
     h("p", {}, "See that it is the right machine at the right site before you go on."),
   ], [{ label: "Go back" }, { label: "I have read it, go on", isMain: true, press: goOn }]);
 }
@@ -81,7 +88,7 @@ export function askTakeBack(step, entry, goOn) {
   ], [{ label: "Keep it" }, { label: "Take it back", isMain: true, press: goOn }]);
 }
 
-const SECTIONS = [["safety", "Safety"], ["meaning", "What it means"], ["impact", "What it harms"], ["verify", "When it is over"]];
+const SECTIONS = [["safety", "Safety"], ["meaning", "What it means"], ["impact", "What it harms"], ["verify", "When it is over"], ["escalate", "Escalate"]];
 
 /** What the runbook says beside its steps, in which language, and whom to call. */
 export function showSafety(view, language) {
@@ -90,25 +97,26 @@ export function showSafety(view, language) {
     language,
     sections.map(([key, title]) => h("section", {}, h("h3", {}, title), markup(view.pack.sections[key]))),
     h("section", {}, h("h3", {}, "This site"), h("p", {}, view.run.site.place || view.run.site.name)),
-    view.pack.contacts?.length ? h("section", {}, h("h3", {}, "Who helps"), h("ul", { class: "contacts" },
-      view.pack.contacts.map(({ role, name, how }) => h("li", {}, h("span", { class: "dim" }, role), h("b", {}, name), how)))) : null,
+    view.pack.contacts?.length ? h("section", {}, h("h3", {}, "Who helps"), callList(view.pack.contacts)) : null,
   ], [{ label: "Back to the step", isMain: true }]);
 }
 
 /** What waits here, what was flagged, and a button to send now. */
 export function showSync(view, state, sendNow) {
   const behind = Math.abs(view.offset) > 120_000;
+  const refused = view.photos.filter((photo) => photo.state === "refused");
   const list = (title, entries, tail) => (entries.length ? h("section", {}, h("h3", {}, title),
     h("ul", { class: "history" }, entries.map((entry) => h("li", {},
       `${clock(entry.at, view.zone)} ${placeOf(view, entry)}${entryWords(entry, stepOf(view, entry))}${tail(entry)}`)))) : null);
   open(state.sentence, [
     h("p", {}, state.left ? "It stays on this tablet until the server has said that it keeps it. You may close the tablet."
-      : "Everything that was entered here is on the server."),
+      : refused.length ? "All entries are on the server, not all photos." : "Everything that was entered here is on the server."),
+    h("p", { class: "dim" }, `The run was heard of last at ${clock(view.heardAt, view.zone)}, ${span((Date.now() - Date.parse(view.heardAt)) / 1000)} ago.`),
     state.trouble ? h("p", { class: "note" }, state.trouble) : null,
     behind ? h("p", { class: "note p2" }, icon("p2"), skewWords(view.offset)) : null,
     list("Waiting", view.entries.filter((entry) => entry.state === "waiting"), () => ""),
     list("Flagged by the server, kept for the desk", view.flagged, (entry) => `: ${entry.message || entry.code}`),
-    list("Photos the server did not take", view.photos.filter((photo) => photo.state === "refused")
+    list("Photos the server did not take", refused
       .map((photo) => ({ at: Date.now(), kind: "noted", input: { note: photo.message } })), () => ""),
   ], [{ label: "Close" }, { label: "Send now", isMain: true, press: sendNow }]);
 }

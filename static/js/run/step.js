@@ -3,9 +3,12 @@
 import { h, icon } from "./dom.js";
 import { drawKind } from "./kinds.js";
 import { inline, markup, plain } from "./markup.js";
+import { isOutside } from "./progress.js";
 import { clock, entryWords, outcomeWords } from "./words.js";
 
 const SETTLED = ["done", "cannot", "skipped", "disputed"];
+// These say by themselves what to do when it is not as expected.
+const TELLS = ["check", "reading", "scan", "verify"];
 const MARKS = { done: "check", cannot: "p2", skipped: "down", disputed: "p2" };
 
 /** Draw a step; `acts` is what the buttons do, `memory` what is typed or opened at this step. */
@@ -13,9 +16,9 @@ export function drawStep(view, step, acts, memory) {
   const standing = view.progress.steps.find((one) => one.id === step.id);
   const context = contextOf(view, step, standing, acts, memory);
   const isSettled = SETTLED.includes(standing.outcome) && !memory.again;
-  const form = isSettled ? settled(context) : drawKind(context);
   const isGated = step.is_destructive && !isSettled && !memory.hasRead;
-  return { main: body(context, form, isSettled), foot: foot(context, isGated ? gated(context) : form, isSettled) };
+  const form = isSettled ? settled(context) : isGated ? gated(context) : drawKind(context);
+  return { main: body(context, form, isSettled), foot: foot(context, form, isSettled) };
 }
 
 function contextOf(view, step, standing, acts, memory) {
@@ -35,13 +38,15 @@ function body({ step, view, standing, acts, memory, photos }, form, isSettled) {
     h("div", { class: "runmain" },
       h("p", { class: "stepno" }, `Step ${step.number} of ${view.steps.length}`, flags(step)),
       h("h1", { id: "step-title", tabIndex: -1 }, inline(step.title)),
+      step.who === "noc" && !isSettled ? h("p", { class: "note" }, "The NOC does this step. Go on once they say that it is done.") : null,
       step.warning ? h("p", { class: "note p1 warning" }, icon("p1"), h("span", {}, h("b", {}, "Warning. "), inline(step.warning))) : null,
       step.body ? h("div", { class: "how" }, markup(step.body)) : null,
       expects ? h("div", { class: "expect" }, h("b", {}, "Expected: "), inline(step.expect)) : null,
+      step.otherwise && !isSettled && !TELLS.includes(step.kind) ? h("div", { class: "expect" }, h("b", {}, "If not: "), inline(step.otherwise)) : null,
       standing.outcome === "passed" ? h("p", { class: "note" }, "Passed over: an answer before goes on further down. It may be entered all the same.") : null,
       h("p", { id: "fault", class: "fault", role: "alert" }),
       form.body ?? [],
-      isSettled && standing.counts && isOff(standing.counts) && step.otherwise
+      isSettled && standing.counts && isOff(standing.counts, step) && step.otherwise
         ? h("div", { class: "note p2" }, icon("p2"), h("div", {}, h("b", {}, "Not as expected: "), inline(step.otherwise))) : null,
       drafts(photos, acts),
       history(view, step, standing),
@@ -55,12 +60,14 @@ function body({ step, view, standing, acts, memory, photos }, form, isSettled) {
 }
 
 /** Whether an entry says that something is not as it should be. */
-function isOff({ input }) {
-  return [input?.is_as_expected, input?.is_within, input?.is_match].includes(false);
+function isOff({ kind, input }, step) {
+  return kind === "step_cannot" || isOutside(step, input?.value) || [input?.is_as_expected, input?.is_within, input?.is_match].includes(false);
 }
 
+const WHO = { noc: " · for the NOC", "on-site": " · on site" };
+
 function flags(step) {
-  return [step.is_mandatory ? " · must be done" : "", step.is_destructive ? " · cannot be undone" : ""].join("");
+  return [WHO[step.who] ?? "", step.is_mandatory ? " · must be done" : "", step.is_destructive ? " · cannot be undone" : ""].join("");
 }
 
 function drafts(photos, acts) {
@@ -74,9 +81,9 @@ function drafts(photos, acts) {
 function settled({ step, view, standing, acts }) {
   const said = standing.said.length ? standing.said : [standing.counts];
   const isDisputed = standing.outcome === "disputed";
-  const isLead = Boolean(view.me) && view.me.name === view.run.lead;
+  const isLead = Boolean(view.me) && view.me.id === view.run.lead_id;
   const cards = said.map((entry) => h("li", { class: "said" },
-    h("p", {}, icon(isOff(entry) ? "p2" : MARKS[VOTE[entry.kind]] ?? "check"), h("b", {}, ` ${entryWords(entry, step)}`)),
+    h("p", {}, icon(isOff(entry, step) ? "p2" : MARKS[VOTE[entry.kind]] ?? "check"), h("b", {}, ` ${entryWords(entry, step)}`)),
     h("p", { class: "dim" }, `${entry.by}, ${clock(entry.at ?? entry.received_at, view.zone)}${entry.device === view.device ? ", this tablet" : ""}`),
     isDisputed && isLead && typeof entry.id === "number"
       ? h("button", { class: "tap ghost", type: "button", onclick: () => acts.enter(step, "counted", { entry: entry.id }, { stays: true, said: "Saved: this entry counts." }) }, "This one counts") : null));
@@ -120,5 +127,5 @@ function foot({ step, acts }, form, isSettled) {
 
 /** The name of a step for lists and for those who hear it. */
 export function stepName(step, outcome) {
-  return `Step ${step.number}, ${plain(step.title)}, ${outcomeWords(outcome)}`;
+  return `Step ${step.number}, ${plain(step.title)}, ${step.who === "noc" ? "for the NOC, " : ""}${outcomeWords(outcome)}`;
 }

@@ -2,13 +2,13 @@
 // outbox. Runs in the page and in the service worker; touches no document.
 
 import { ask, read, write } from "./db.js";
-import { backlog, deviceName, hear, photosOf, settle, waitingOf } from "./outbox.js";
+import { backlog, deviceName, hear, lightened, photosOf, settle, waitingOf } from "./outbox.js";
 import { signer } from "./sign.js";
 
 const MOST_ENTRIES = 100;
 const MOST_BYTES = 200_000;
 const PATIENCE_MS = 20_000;
-const WIRE = ["count", "kind", "step", "version", "at", "by", "input", "evidence"];
+const WIRE = ["count", "kind", "step", "version", "at", "by", "input", "evidence", "offset"];
 const utf8 = new TextEncoder();
 
 /** The server or the network did not do its part; what waited still waits. */
@@ -60,7 +60,7 @@ export function sendAll() {
           await act(run);
         } catch (error) {
           if (!(error instanceof NotNow)) throw error;
-          trouble ??= error;
+          trouble ??= Object.assign(error, { run: run.id });
         }
       }
     }
@@ -89,7 +89,7 @@ async function sendEntries(run) {
     const batch = batchOf(waiting.filter((entry) => !refused.has(entry.count)), most);
     if (!batch.length) break;
     try {
-      await settle(run.id, batch, await post(run, batch, waiting.length));
+      await settle(run.id, batch, await post(run, batch));
     } catch (error) {
       const isTheBatch = [400, 413, 422].includes(error.status);
       if (!isTheBatch) throw error;
@@ -102,7 +102,7 @@ async function sendEntries(run) {
   if (trouble) throw trouble;
 }
 
-async function post(run, batch, waiting) {
+async function post(run, batch) {
   const sign = await signer(run.token);
   const entries = await Promise.all(
     batch.map((entry) => sign(Object.fromEntries(WIRE.map((name) => [name, entry[name]])))));
@@ -111,7 +111,7 @@ async function post(run, batch, waiting) {
     token: run.token,
     method: "POST",
     body: JSON.stringify({
-      device: await deviceName(), sent_at: new Date().toISOString(), waiting,
+      device: await deviceName(), sent_at: new Date().toISOString(), waiting: (await backlog()).count,
       since: newest(fresh), entries,
     }),
   });
@@ -127,10 +127,10 @@ function newest(run) {
 }
 
 /** Ask what is new in a run; for a screen that is online and waits for others. */
-export async function listen(id) {
+export async function listen(id, step) {
   const run = await read(["runs"], ({ runs }) => ask(runs.get(id)));
   if (!run?.token) return;
-  await hear(id, await speak(`/api/v1/runs/${id}/changes?since=${newest(run)}`, { token: run.token }));
+  await hear(id, await speak(`/api/v1/runs/${id}/changes?since=${newest(run)}&step=${encodeURIComponent(step)}`, { token: run.token }));
 }
 
 async function sendPhotos(run) {
@@ -145,11 +145,14 @@ async function sendPhotos(run) {
     } catch (error) {
       if (![413, 415, 422].includes(error.status)) throw error;
       trouble ??= error;
-      // Damaged on the way: it is sent again next time. What the server will never take stays here.
-      if (error.status === 422) continue;
+      // Sent again next time, unless the server itself says that it never takes it.
+      if (!["photo_too_large", "photo_type"].includes(error.code)) continue;
       Object.assign(state, { state: "refused", message: error.message });
     }
-    await write(["photos"], ({ photos }) => ask(photos.put({ ...photo, ...state })));
+    await write(["photos"], async ({ photos }) => {
+      const known = await ask(photos.get([run.id, photo.sha256]));
+      photos.put(lightened({ ...known, ...state }));
+    });
   }
   if (trouble) throw trouble;
 }

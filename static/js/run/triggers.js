@@ -9,17 +9,17 @@ const EVERY_MS = 30_000;
 const WAITING_EVERY_MS = 5_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
-/** News between windows and the service worker: something was written, sent or heard. */
-export const NEWS = "hearthwatch-run";
 
-/** Starts the sending of one page. `onState` hears of every change, `listen` asks for others' news. */
+/** Starts the sending of one page. `onState` hears of changes, `tell` tells of runs begun here, `listen`
+ *  asks for news. */
 export class Sending {
-  constructor({ onState, onTrouble, listen, isWaiting }) {
-    Object.assign(this, { onState, onTrouble, listen, isWaiting });
+  constructor({ onState, onTrouble, tell, listen, isWaiting }) {
+    Object.assign(this, { onState, onTrouble, tell, listen, isWaiting });
     this.state = { left: 0, isSending: false, sentAt: null, trouble: "" };
     this.tries = 0;
     this.heard = 0;
-    this.news = new BroadcastChannel(NEWS);
+    // Between windows and the service worker.
+    this.news = new BroadcastChannel("hearthwatch-run");
   }
 
   async start(onNews) {
@@ -43,9 +43,8 @@ export class Sending {
     this.onState(this.state);
   }
 
-  /** Something was written: it waits, and is sent as soon as may be. */
-  async written() {
-    await this.count();
+  /** Something was written and counted: it is sent as soon as may be. */
+  written() {
     this.news.postMessage("written");
     // Where the browser can send after the page is closed, it is asked to.
     navigator.serviceWorker?.ready.then((worker) => worker.sync?.register("outbox")).catch(() => undefined);
@@ -72,8 +71,7 @@ export class Sending {
     this.heard = Date.now();
     this.change({ isSending: true });
     try {
-      const left = await sendAll();
-      await this.listen();
+      const left = await this.speak();
       this.tries = 0;
       if (left === 0) await this.allSent();
       this.change({ trouble: "" });
@@ -87,6 +85,16 @@ export class Sending {
       await this.onNews?.();
       if (this.isWanted) this.send();
     }
+  }
+
+  /** What is stuck in one run holds up no other; where nothing answers nothing is heard. */
+  async speak() {
+    const [told] = await Promise.allSettled([this.tell()]);
+    const [sent] = await Promise.allSettled([sendAll()]);
+    const trouble = told.reason ?? sent.reason;
+    if (!trouble || trouble.status) await this.listen();
+    if (trouble) throw trouble;
+    return sent.value;
   }
 
   async allSent() {

@@ -1,6 +1,6 @@
 // The words of the tablet: times with their zone, lengths, and what an entry says.
 
-import { choiceOf } from "./progress.js";
+import { choiceOf, isOutside } from "./progress.js";
 
 /** "14:02 UTC+9" at the site. */
 export function clock(moment, zone) {
@@ -24,32 +24,6 @@ export function span(seconds) {
 /** "1 entry", "3 entries". */
 export function many(count, one, more) {
   return `${count} ${count === 1 ? one : more}`;
-}
-
-/** The clock of the tablet against the server's, in words. */
-export function skewWords(offset) {
-  const way = offset > 0 ? "behind" : "ahead of";
-  return `This tablet's clock is ${span(Math.abs(offset) / 1000)} ${way} the server's. Entries carry both times.`;
-}
-
-/** What people here call a language. */
-export function languageName(tag) {
-  try { return new Intl.DisplayNames("en", { type: "language" }).of(tag); } catch { return tag; }
-}
-
-/** Why the steps are in another language than the tablet's; empty where they are not. */
-export function languageWords({ language, languages = [] }, wanted) {
-  const base = (tag) => tag.split("-")[0];
-  const isThere = languages.includes(wanted);
-  if (!wanted || wanted === language || (!isThere && base(wanted) === base(language))) return "";
-  const shown = `shown in ${languageName(language)}.`;
-  return isThere ? `In ${languageName(wanted)} once there is network, ${shown}` : `Not in ${languageName(wanted)} yet, ${shown}`;
-}
-
-/** What the server flagged, for the banner. */
-export function flaggedWords(flagged) {
-  const last = flagged.at(-1);
-  return `${many(flagged.length, "entry was", "entries were")} flagged by the server and kept for the desk: ${last.message || last.code}`;
 }
 
 /** A unit as people write it; runbooks write UCUM. */
@@ -102,12 +76,17 @@ export function entryWords(entry, step = {}) {
 
 function doneWords(given, step) {
   if (given.value !== undefined) {
-    const outside = given.is_within === false ? ", outside the bounds" : "";
+    const outside = given.is_within === false || isOutside(step, given.value) ? ", outside the bounds" : "";
     return `${amount(given.value, given.unit ?? step.unit)}${outside}`;
   }
   if (given.is_as_expected !== undefined) return given.is_as_expected ? "As expected" : "Not as expected";
   if (given.choice !== undefined) return (step.options ?? []).find((one) => choiceOf(one) === given.choice)?.label ?? given.choice;
-  if (given.code !== undefined) return `${given.code}${given.is_match === false ? ", another code" : ""}`;
+  if (given.code !== undefined) return `${given.code}${given.is_match === false ? ", another code" : ""}${scanWords(given)}`;
   if (given.said_to) return `Told ${given.said_to}`;
   return "Done";
+}
+
+/** That the tablet judged a scan otherwise than the server, whose word counts. */
+function scanWords({ device_is_match: claimed }) {
+  return claimed === undefined ? "" : `; the tablet took it for ${claimed === true ? "the right" : "another"} code`;
 }

@@ -42,6 +42,13 @@ def test_a_door_that_missed_its_beats_starts_anew(process: UUID) -> None:
     assert listening_since(now=after(17)) == after(16)
 
 
+def test_a_door_whose_clock_was_set_back_has_not_been_open_since_a_time_to_come(
+    process: UUID,
+) -> None:
+    beat(process=process, now=after(-3600))
+    assert listening_since(now=after(-3600)) == after(-3600)
+
+
 def test_a_second_door_that_overlaps_carries_the_time_on(process: UUID) -> None:
     second = uuid4()
     beat(process=second, now=after(4))

@@ -175,6 +175,13 @@ def test_a_window_with_an_unbelievable_time_is_booked_when_it_was_received() -> 
     assert (lost.node_id, lost.start, lost.end, lost.windows) == (1, NOON, NOON, 1)
 
 
+@pytest.mark.parametrize("seconds", [1e305, 1e308, float("inf")])
+def test_a_length_beyond_all_numbers_harms_no_window_beside_it(seconds: float) -> None:
+    checked = check(noon_window(), noon_window(seconds=seconds))
+    assert [refusal.code for refusal in checked.refusals] == ["out_of_range"]
+    assert checked.windows.start_ms.tolist() == [NOON_MS - 10_000]
+
+
 def test_an_empty_batch_is_nothing() -> None:
     checked = check_batch(
         Batch(lane=1, seq=1, set=SET_HASH, windows=[]), known_set=KNOWN, nodes=NODES, now=NOON

@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from fleet.models import Site
 from runbooks.models import Alert
@@ -31,6 +31,9 @@ HERE = Path(__file__).resolve().parent
 #: The base64url of 32 bytes: a key of the tests alone.
 VAPID_PRIVATE_KEY = "A" * 42 + "E"
 OpenPage = Callable[..., Page]
+#: What a page is waited for: a failure takes as long, a machine that is busy fails nothing.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from fleet.models import Site
 from runbooks.library.document import RunbookStep, StepOption
@@ -265,7 +265,7 @@ class Tablet:
         if self._installs:
             page.evaluate(script("worker_controls"))
         expect(page.locator("#main-act")).to_be_visible()
-        page.locator("#banners[aria-busy=false]").wait_for(state="attached", timeout=15_000)
+        page.locator("#banners[aria-busy=false]").wait_for(state="attached")
         expect(page.locator("#banners")).not_to_contain_text("no key")
         return page
 
@@ -280,8 +280,15 @@ class Tablet:
     def press_main(self) -> None:
         # The buttons rest for a moment after a press; a click would try again much later.
         self.page.locator("#acts:not([inert])").wait_for()
+        self._enter(self.page.locator("#main-act"))
+
+    def enter(self, label: str) -> None:
+        """Press what enters something, and wait until the disk has it."""
+        self._enter(self.page.get_by_role("button", name=label, exact=True))
+
+    def _enter(self, button: Locator) -> None:
         before = self.page.evaluate(script("until_entered"), None)
-        self.page.locator("#main-act").click()
+        button.click()
         self.page.evaluate(script("until_entered"), before)
 
     def press(self, label: str) -> None:
@@ -290,7 +297,7 @@ class Tablet:
     def give_reason(self, button: str, reason: str) -> None:
         self.press(button)
         self.page.locator("#sheet-words").fill(reason)
-        self.press("Save")
+        self.enter("Save")
 
     def take_photo(self, name: str = "tablet-192.png") -> None:
         with self.page.expect_file_chooser() as chooser:
@@ -304,11 +311,11 @@ class Tablet:
         self.press("Send now")
 
     def waits(self, count: int) -> None:
-        expect(self.page.locator("#sync-words")).to_have_text(
-            f"Saved here, {count} waiting", timeout=15_000
-        )
+        expect(self.page.locator("#sync-words")).to_have_text(f"Saved here, {count} waiting")
 
     def has_sent_all(self) -> None:
+        # The words are those of before until the screen has counted what is on the disk.
+        self.page.evaluate(script("until_sent"), None)
         sent = re.compile(r"^All sent \d\d:\d\d UTC")
         expect(self.page.locator("#sync-words")).to_have_text(sent, timeout=90_000)
 

@@ -170,7 +170,7 @@ def test_an_approval_is_answered_on_the_tablet_by_another_person_who_may(
     other = tablets.new(engineer, installs=False)
     asker.carry(run)
     asker.go_to(11)
-    asker.press("Ask for approval")
+    asker.enter("Ask for approval")
     asker.has_sent_all()
     asker.page.reload()
     asker.go_to(11)

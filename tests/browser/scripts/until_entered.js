@@ -1,11 +1,18 @@
-// Wait until an entry is on the disk beyond those counted before, or the screen asks or refuses.
+// Wait until an entry is on the disk beyond those of `before`, or the screen asks, refuses or moves.
 async (before) => {
   const { ask, read } = await import("/static/js/run/db.js");
-  const count = async () => (await read(["meta"], ({ meta }) => ask(meta.get("count")))) ?? 0;
-  if (before === null) return count();
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await count() > before || document.querySelector("dialog[open], #alarm *")) return before;
+  const words = (id) => document.getElementById(id)?.textContent ?? "";
+  const now = async () => ({
+    count: (await read(["meta"], ({ meta }) => ask(meta.get("count")))) ?? 0,
+    isAsking: document.querySelector("dialog[open]") !== null,
+    said: ["alarm", "fault", "step-title"].map(words).join("\n"),
+  });
+  if (before === null) return now();
+  for (let tries = 0; tries < 1000; tries += 1) {
+    const after = await now();
+    if (after.count > before.count || after.said !== before.said) return before;
+    if (after.isAsking && !before.isAsking) return before;
     await new Promise((resolve) => { setTimeout(resolve, 20); });
   }
-  return before;
+  throw new Error("Nothing was entered, and the screen says nothing.");
 }

@@ -67,11 +67,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve the line and, however it ends, stop its heartbeat."""
         self._beating: asyncio.Task[None] | None = None
+        self._is_over = False
         self._visible: frozenset[int] = frozenset()
         self._looked_at = float("-inf")
         try:
             await super().__call__(scope, receive, send)
         finally:
+            # A cancellation can be lost in the broker's client; the beat then ends with its round.
+            self._is_over = True
             if self._beating is not None:
                 self._beating.cancel()
 
@@ -131,7 +134,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _beat(self) -> None:
         beats = 0
-        while True:
+        while not self._is_over:
             await asyncio.sleep(self.beat_seconds)
             beats += 1
             try:

@@ -20,7 +20,7 @@ _GRAVE: Final = frozenset(
     {"no_catch_all", "no_policy", "bad_policy", "nobody_reachable", "step_reaches_nobody"}
 )
 #: What concerns everybody and names no site.
-_EVERYBODYS: Final = frozenset({"no_catch_all", "schedule_gap"})
+_EVERYBODYS: Final = frozenset({"no_catch_all", "schedule_gap", "calendar_ends"})
 _GROUPS: Final = (
     ("sites", "Sites and policies"),
     ("schedules", "Schedules"),

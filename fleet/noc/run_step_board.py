@@ -61,6 +61,9 @@ class StepRow:
     news: EntryView | None
     look: str
     asks: StepAsks
+    #: The number of the step whose answer it waits for, 0 for none.
+    waits_for_step: int = 0
+    is_undecided: bool = False
 
     @property
     def key(self) -> str:
@@ -116,6 +119,7 @@ def step_rows(
     by_step: dict[str, list[EntryView]] = {}
     for entry in entries.values():
         by_step.setdefault(entry.row.step_id, []).append(entry)
+    numbers = {step.id: step.number for step, _, _ in steps}
     return [
         StepRow(
             step=step,
@@ -130,6 +134,8 @@ def step_rows(
             news=_news(found, by_step.get(step.id, [])),
             look=looks.get(step.id, ""),
             asks=_asks(run, step, found, by_step.get(step.id, []), standing),
+            waits_for_step=numbers.get(found.barred_by, 0),
+            is_undecided=found.is_undecided,
         )
         for step, view, found in steps
     ]

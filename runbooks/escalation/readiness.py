@@ -13,6 +13,7 @@ from runbooks.escalation.network import Followed, Network, load_network
 from runbooks.escalation.plan import Facts, facts_about, is_open, opening_of
 from runbooks.escalation.steps import SEVERITIES, Step, split_word
 from runbooks.models import Schedule
+from runbooks.oncall.calendars import ends_of_calendars
 from runbooks.oncall.selectors import ShownTurn, gaps_between
 from runbooks.paging.failing import Failure, failing_contacts
 from runbooks.paging.trials import is_not_shown_yet
@@ -43,8 +44,8 @@ def lacks(*, now: datetime) -> list[Lack]:
     """Return everything that is lacking, the worst kind first. Nothing is written.
 
     Codes: `no_catch_all`, `no_policy`, `bad_policy`, `nobody_reachable`, `only_one_person`,
-    `step_reaches_nobody`, `urgent_held`, `schedule_gap`, `owner_unreachable`, `contact_gone`,
-    `contact_failing`, `contact_failed`, `contact_untested`.
+    `step_reaches_nobody`, `urgent_held`, `schedule_gap`, `calendar_ends`, `owner_unreachable`,
+    `contact_gone`, `contact_failing`, `contact_failed`, `contact_untested`.
     """
     network = load_network(now=now, until=now + AHEAD)
     return [
@@ -53,6 +54,7 @@ def lacks(*, now: datetime) -> list[Lack]:
         *_steps(network),
         *_urgent_held(network, now),
         *_gaps(network, now),
+        *_ending_calendars(network, now),
         *_owners(network),
         *_contacts(now),
     ]
@@ -178,6 +180,22 @@ def _gaps(network: Network, now: datetime) -> Iterator[Lack]:
             hit = [gap for gap in gaps if any(_hits(*asker, gap) for asker in set(askers))]
             if hit:
                 yield _gap_lack(schedule, hit)
+
+
+def _ending_calendars(network: Network, now: datetime) -> Iterator[Lack]:
+    """Tell of calendars taken in that end within sight, or ended lately and nobody has noticed."""
+    for schedule, end in ends_of_calendars(network.schedules.values()):
+        if now - AHEAD < end <= now + AHEAD:
+            local = end.astimezone(ZoneInfo(schedule.time_zone))
+            words = "ends" if end > now else "ended"
+            yield Lack(
+                "calendar_ends",
+                schedule.name,
+                f"The calendar taken into {schedule} {words} on {local:%a %-d %b at %H:%M} "
+                f"({schedule.time_zone}); from then on its own rotations say who is on call. Take "
+                "the calendar in again.",
+                schedule_id=schedule.pk,
+            )
 
 
 def _hits(step: Step, facts: Facts, gap: ShownTurn) -> bool:

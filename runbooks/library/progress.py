@@ -10,7 +10,7 @@ order from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runbooks.library.document import END, RunbookStep
@@ -34,6 +34,9 @@ _COMPARED: Mapping[str, tuple[str, ...]] = {
     "scan": ("code",),
 }
 
+#: Kinds of step whose answer says whether and where to go on.
+_ANSWERED = ("approval", "branch")
+
 #: A verification is the engine's work: nobody is waited for.
 _STATES: Mapping[str, str] = {
     "approval": "waiting_approval",
@@ -50,7 +53,9 @@ class StepProgress:
     `waits_for` is approval, timer or verify; `until` the end of a wait, past or to come. `answer`
     is the last word of an approval or a verification that did not go well: refused, verify_failed
     or outcome_unknown. `counts` is the entry that stands for the step, `said` what each writer
-    says, by writer. `is_outside` marks a reading beyond its bounds.
+    says, by writer. `is_outside` marks a reading beyond its bounds. `barred_by` stands at what
+    cannot be undone: the first step before it whose answer, an approval or the way at a branch, is
+    missing. `is_undecided` marks a branch that was left without a way.
     """
 
     id: str
@@ -61,6 +66,8 @@ class StepProgress:
     counts: LogEntry | None = None
     said: tuple[LogEntry, ...] = ()
     is_outside: bool = False
+    barred_by: str = ""
+    is_undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,8 @@ class Progress:
     """Where a run stands.
 
     `state` is one of the run's states that are not ends. `current` is the first step that is open
-    or waits, empty when none does; `waits_for` adds person: somebody has to decide. `undone` are
+    or waits, or a branch at which nobody knows the way; empty when there is none. `waits_for` adds
+    person: somebody has to decide. `undone` are
     the mandatory steps that are neither done nor skipped, `unable` those of them that somebody
     says cannot be done, `disputed` all steps of which different things are said.
     """
@@ -232,33 +240,58 @@ def _verification(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:
 
 
 def _pass_over(steps: Sequence[RunbookStep], found: Sequence[StepProgress]) -> list[StepProgress]:
-    """Go round the steps between a branch and where its chosen option leads."""
+    """Go round the steps between a branch and where its chosen option leads; bar what must be."""
     places = {step.id: place for place, step in enumerate(steps)} | {END: len(steps)}
-    passed: list[StepProgress] = []
+    made: list[StepProgress] = []
     resume = 0
+    # The first answer that is missing on the way, and the last approval that was gone round.
+    missing = evaded = ""
     for place, (step, progress) in enumerate(zip(steps, found, strict=True)):
-        if place < resume and progress.outcome in ("open", "waiting"):
-            passed.append(StepProgress(step.id, "passed"))
+        if place < resume:
+            if progress.outcome in ("open", "waiting"):
+                progress = StepProgress(step.id, "passed")
+            made.append(_barred(step, progress, missing or evaded))
+            if step.kind == "approval" and progress.outcome != "done":
+                evaded = step.id
             continue
-        passed.append(progress)
-        if progress.outcome == "done" and progress.counts is not None:
-            choice = progress.counts.input.get("choice")
-            goto = next((o.goto for o in step.options if o.choice == choice), "")
-            resume = max(resume, places.get(goto, 0))
-    return passed
+        made.append(_undecided(step, _barred(step, progress, missing)))
+        if step.kind in _ANSWERED and progress.outcome != "done":
+            missing = missing or step.id
+        resume = max(resume, places.get(_way(step, progress), 0))
+    return made
+
+
+def _way(step: RunbookStep, progress: StepProgress) -> str:
+    """Return where the option that was chosen leads; empty where it goes on with the next step."""
+    if progress.outcome != "done" or progress.counts is None:
+        return ""
+    choice = progress.counts.input.get("choice")
+    return next((option.goto for option in step.options if option.choice == choice), "")
+
+
+def _barred(step: RunbookStep, progress: StepProgress, missing: str) -> StepProgress:
+    """What cannot be undone waits for what is missing; what nobody will do waits for nothing."""
+    is_barred = step.is_destructive and progress.outcome not in ("cannot", "skipped")
+    return replace(progress, barred_by=missing) if is_barred and missing else progress
+
+
+def _undecided(step: RunbookStep, progress: StepProgress) -> StepProgress:
+    is_left = step.kind == "branch" and progress.outcome in ("cannot", "skipped", "disputed")
+    return replace(progress, is_undecided=True) if is_left else progress
 
 
 def _summary(
     steps: Sequence[RunbookStep], found: Sequence[StepProgress], *, has_begun: bool
 ) -> Progress:
-    current = next((s for s in found if s.outcome in ("open", "waiting")), None)
+    current = next((s for s in found if s.outcome in ("open", "waiting") or s.is_undecided), None)
     disputed = tuple(s.id for s in found if s.outcome == "disputed")
     mandatory = {step.id for step in steps if step.is_mandatory}
     undone = tuple(s.id for s in found if s.id in mandatory and s.outcome in _UNDONE)
     unable = tuple(s.id for s in found if s.id in mandatory and s.outcome == "cannot")
     waits_for = ""
     if current is not None:
-        waits_for = current.waits_for or ("person" if current.answer else "")
+        needs_person = bool(current.answer) or current.is_undecided
+        waits_for = current.waits_for or ("person" if needs_person else "")
     elif disputed:
         waits_for = "person"
     state = _STATES.get(waits_for, "in_progress") if has_begun else "created"

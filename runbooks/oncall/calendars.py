@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Max
 
 from fleet.models import Owner
 from runbooks.models import Schedule, ScheduleOverride
@@ -73,6 +74,16 @@ def import_calendar(
         unknown=list(outcome.unknown)[:_MOST_NAMED],
     )
     return outcome
+
+
+def ends_of_calendars(schedules: Iterable[Schedule]) -> list[tuple[Schedule, datetime]]:
+    """Return each schedule that follows a calendar taken in, and when its last event ends."""
+    by_id = {schedule.pk: schedule for schedule in schedules}
+    rows = ScheduleOverride.objects.filter(
+        schedule__in=by_id, origin=ScheduleOverride.Origin.IMPORT, removed_at__isnull=True
+    )
+    ends = rows.values_list("schedule_id").annotate(end=Max("ends_at")).order_by("schedule_id")
+    return [(by_id[schedule_id], end) for schedule_id, end in ends]
 
 
 def _wanted(events: list[CalendarEvent], now: datetime) -> tuple[set[_Key], list[str]]:

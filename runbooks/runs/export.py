@@ -65,6 +65,7 @@ def sheet_markdown(sheet: Sheet) -> str:
     for step in sheet.steps:
         outcome = step.outcome + (", outside the bounds" if step.is_outside else "")
         outcome += ", entered twice" if step.is_disputed else ""
+        outcome += ", without the answer it waits for" if step.is_unanswered else ""
         cells = [f"{step.number}. {step.title}", outcome, step.by, _moment(step.at)]
         cells += [_span(step.seconds), step.said]
         lines.append("| " + " | ".join(_plain(cell) for cell in cells) + " |")

@@ -16,11 +16,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from fleet.access import Action, may
+from runbooks.library.document import RunbookDocument
 from runbooks.library.run_log import names_of, run_progress
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunbookVersion, RunEntry
 from runbooks.runs.checks import LONGEST_REASON, Draft, is_storable
-from runbooks.runs.errors import RunError, reason_missing, steps_undone, text_refused
+from runbooks.runs.errors import RunError, reason_missing, step_barred, steps_undone, text_refused
 from runbooks.runs.log import (
     Channel,
     Kind,
@@ -72,10 +73,13 @@ def enter(
 ) -> RunEntry:
     """Write what somebody who is logged in says: a step, an approval, a choice, a note.
 
-    `said` is the entry's input. Raises RunError; notes are never too late, all else is.
+    `said` is the entry's input. Raises RunError; notes are never too late, all else is. What cannot
+    be undone is not done before what it waits for, where a device's word that it was is taken in.
     """
     current = locked_run(run.pk) if kind == Kind.NOTED else open_run(run)
     document = document_of(current.runbook_version)
+    if kind == Kind.STEP_DONE:
+        _refuse_barred(current, document, step_id, now)
     entry = record(
         run=current,
         draft=Draft(kind=kind, step_id=step_id, input=said or {}),
@@ -87,6 +91,13 @@ def enter(
     if entry.is_after_end and by.pk != current.lead_id:
         tell_of_late_entries(run=current, now=now)
     return entry
+
+
+def _refuse_barred(run: Run, document: RunbookDocument, step_id: str, now: datetime) -> None:
+    progress = run_progress(run, now=now, document=document)
+    barred_by = next((one.barred_by for one in progress.steps if one.id == step_id), "")
+    if barred_by:
+        raise step_barred(run, document, step_id, barred_by)
 
 
 @transaction.atomic

@@ -40,6 +40,8 @@ class SheetStep:
     is_mandatory: bool
     is_outside: bool
     is_disputed: bool
+    #: Done, though the answer that it waits for is missing.
+    is_unanswered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ def _steps(
                 is_mandatory=step.is_mandatory,
                 is_outside=progress.is_outside,
                 is_disputed=_differs(progress),
+                is_unanswered=bool(progress.barred_by) and progress.outcome == "done",
             )
         )
     return tuple(sheet)

@@ -71,9 +71,10 @@ def test_an_alerts_runbook_is_started_and_its_steps_arrive_live(
     expect(page.get_by_role("link", name="Do the steps")).to_be_visible()
     settle(page)
     run = elsewhere(lambda: Run.objects.select_related("lead").get(alert=alert))
-    first = elsewhere(lambda: run.runbook_version.document["steps"][0]["id"])
-    skipped = {"kind": RunEntry.Kind.STEP_SKIPPED, "said": {"reason": "Seen already"}}
-    elsewhere(enter, run=run, by=operator, step_id=first, now=datetime.now(UTC), **skipped)
+    first, second = elsewhere(lambda: run.runbook_version.document["steps"][:2])
+    onward = next(way["label"] for way in first["options"] if way["goto"] == second["id"])
+    done = {"kind": RunEntry.Kind.STEP_DONE, "said": {"choice": onward}}
+    elsewhere(enter, run=run, by=operator, step_id=first["id"], now=datetime.now(UTC), **done)
     expect(page.locator("#alert-run")).to_contain_text("Step 2 of")
 
 

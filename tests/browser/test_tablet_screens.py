@@ -16,7 +16,8 @@ from runbooks.runs.services import dispatch_run, pause_run
 from runbooks.runs.tokens import make_claim
 from tests.browser.screens import elsewhere, script
 from tests.browser.tablet_faults import faults_of
-from tests.browser.tablet_world import RunWorld, Tablets, TabletServer
+from tests.browser.tablet_world import EVERY_KIND, RunWorld, Tablets, TabletServer
+from tests.pure.run_steps import make_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -87,18 +88,18 @@ def test_the_screen_says_saved_only_after_the_disk_has_it(
 def test_a_step_that_cannot_be_undone_asks_first_and_says_what_is_lost(
     tablets: Tablets, run_world: RunWorld
 ) -> None:
-    run = elsewhere(run_world.run)
+    restart = next(step for step in EVERY_KIND if step.id == "restart")
+    run = elsewhere(run_world.run, restart, make_step("look", title="Look at its lamp"))
     tablet = tablets.new(run_world.hands, installs=False)
     page = tablet.carry(run)
-    tablet.go_to(10)
     tablet.press("Before you do it")
     expect(page.locator("#sheet")).to_contain_text("jobs without a checkpoint are lost")
     tablet.press("Go back")
     assert elsewhere(RunEntry.objects.filter(run=run, step_id="restart").count) == 0
     tablet.press("Before you do it")
     tablet.press("I have read it, go on")
-    tablet.press("Done")
-    tablet.at(11)
+    tablet.enter("Done")
+    tablet.at(2)
     expect(page.locator("#step-title")).to_be_focused()
 
 

@@ -131,23 +131,6 @@ def test_what_the_disk_has_is_never_called_unsaved(tablets: Tablets, run_world: 
     assert elsewhere(RunEntry.objects.filter(run=run, kind="step_done").count) == 1
 
 
-def test_the_last_look_names_an_approval_that_nobody_has_given(
-    tablets: Tablets, run_world: RunWorld
-) -> None:
-    run = elsewhere(
-        run_world.run,
-        make_step("allow", "approval", title="Ask whether it may stop", approver="engineer"),
-        make_step("stop", title="Stop it", warning="What it holds is lost.", is_destructive=True),
-    )
-    tablet = tablets.new(run_world.hands, installs=False)
-    page = tablet.carry(run)
-    tablet.go_to(2)
-    tablet.press("Before you do it")
-    expect(page.locator(".unapproved")).to_have_text(
-        "Nobody has said yes at step 1: Ask whether it may stop"
-    )
-
-
 def test_the_last_look_without_a_warning_shows_what_the_step_says_is_lost(
     tablets: Tablets, run_world: RunWorld
 ) -> None:

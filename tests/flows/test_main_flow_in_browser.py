@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browser.screens import settle
 from tests.chromium import FLAGS, find_chromium
 from tests.factories import make_user
 from tests.flows.world import CHANGED, STANDARD, FlowWorld
@@ -59,6 +60,8 @@ def test_a_person_sees_the_alert_come_takes_it_and_sees_it_close(
     page.goto(f"{world.processes.url}/alerts/")
     page.get_by_role("link", name="sshd_config").first.click()
     expect(heading).to_contain_text("sshd_config")
+    # The keys are listened to by then.
+    settle(page)
 
     page.keyboard.press("a")
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0, timeout=PATIENCE_MS)

@@ -197,3 +197,43 @@ def test_a_run_of_somewhere_else_is_not_reached_through_an_alert(
     _, hidden = followed(elsewhere, make_user("operator", elsewhere), make_step("s"))
     assert press(client, alert, hidden, "s", answer="done").status_code == 404
     assert hidden.entries.count() == 1
+
+
+def test_what_cannot_be_undone_is_not_entered_before_what_it_waits_for(
+    client: Client, operator: Any, site: Site
+) -> None:
+    steps = (
+        make_step("allow", "approval", title="Ask whether the node may stop"),
+        make_step("stop", title="Stop the node", is_destructive=True),
+    )
+    alert, run = followed(site, operator, *steps)
+    skipped = RunEntry.Kind.STEP_SKIPPED
+    said = {"reason": "Nobody answers."}
+    enter(run=run, kind=skipped, by=operator, now=NOON, step_id="allow", said=said)
+    page = page_of(client, alert)
+    assert "waits for the answer of step 1" in page
+    assert "Done</button>" not in page
+    refused = press(client, alert, run, "stop", answer="done")
+    assert refused.status_code == 409
+    assert (
+        "Step 2 &quot;Stop the node&quot; cannot be undone and waits for step 1 &quot;Ask whether "
+        "the node may stop&quot;. Have that answered first, or say that this cannot be done."
+    ) in refused.content.decode()
+    assert not run.entries.filter(step_id="stop").exists()
+    assert press(client, alert, run, "stop", answer="cannot", reason="No.").status_code == 302
+
+
+def test_a_branch_that_was_left_is_answered_here(client: Client, operator: Any, site: Site) -> None:
+    ways = (StepOption("Smoke", "end"), StepOption("None", ""))
+    steps = (
+        make_step("gate", "branch", title="Look for smoke", options=ways),
+        make_step("door", title="Go in"),
+    )
+    alert, run = followed(site, operator, *steps)
+    assert press(client, alert, run, "gate", answer="cannot", reason="Dark.").status_code == 302
+    page = page_of(client, alert)
+    assert "Nobody knows yet which way to go on: the run waits here." in page
+    assert 'value="Smoke"' in page
+    assert press(client, alert, run, "gate", answer="done", choice="None").status_code == 302
+    second = page_of(client, alert).split('<li id="followed-')[2]
+    assert 'aria-current="step"' in second

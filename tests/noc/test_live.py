@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +41,17 @@ class DeadLayer(InMemoryChannelLayer):
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         raise OSError("the broker is gone")
+
+
+class DeafLayer(InMemoryChannelLayer):
+    """A broker whose client loses the cancellation of what it sends, as a busy one can."""
+
+    senders: asyncio.Queue[Any]
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        self.senders.put_nowait(asyncio.current_task())
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +146,19 @@ async def test_a_dead_broker_is_silence_and_no_fall(settings: Any) -> None:
     user = await rows(make_user)("operator")
     async with line_of(user, QuickConsumer) as line:
         assert await line.receive_nothing(timeout=0.3)
+
+
+async def test_a_heartbeat_ends_with_its_line_though_its_cancellation_is_lost(
+    settings: Any,
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.DeafLayer"}}
+    user = await rows(make_user)("operator")
+    DeafLayer.senders = asyncio.Queue()
+    async with line_of(user, QuickConsumer):
+        beating = await DeafLayer.senders.get()
+    await asyncio.wait([beating], timeout=10)
+    assert beating.done()
+    assert DeafLayer.senders.empty()
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -31,6 +31,7 @@ def step_of(said: Mapping[str, Any]) -> RunbookStep:
         said["id"],
         said["kind"],
         is_mandatory=said.get("is_mandatory", False),
+        is_destructive=said.get("is_destructive", False),
         minimum=said.get("min"),
         maximum=said.get("max"),
         options=options,
@@ -77,6 +78,8 @@ def _step(step: StepProgress) -> dict[str, Any]:
         "counts": step.counts.names[-1] if step.counts else None,
         "said": [entry.names[-1] for entry in step.said],
         "is_outside": step.is_outside,
+        "barred_by": step.barred_by,
+        "is_undecided": step.is_undecided,
     }
 
 

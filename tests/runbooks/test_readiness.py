@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from fleet.models import Contact, Owner, Site
 from runbooks.escalation.readiness import Lack, lacks
+from runbooks.models import Schedule, ScheduleOverride
 from runbooks.oncall.services import add_override, create_group
 from tests.factories import NOON, make_contact, make_owner, make_policy, make_site, secret_from
 from tests.runbooks.oncall_world import at, make_rotation, make_schedule, weekly
@@ -152,6 +153,57 @@ def test_a_gap_that_no_step_would_hit_is_no_lack() -> None:
     make_schedule(slug="unused")
     site_with("schedule:europe", hours=OFFICE)
     assert "schedule_gap" not in codes()
+
+
+def take_in_until(end: datetime, **overrides: Any) -> Schedule:
+    """A schedule that follows a calendar taken in, whose last event ends then."""
+    schedule = make_schedule(slug="europe", name="Europe", time_zone="Europe/Paris")
+    for ends_at in (end - timedelta(days=7), end):
+        fields = {"starts_at": ends_at - timedelta(days=1), "ends_at": ends_at, "created_at": NOON}
+        ScheduleOverride.objects.create(
+            schedule=schedule,
+            owner=pager("Ana"),
+            origin=ScheduleOverride.Origin.IMPORT,
+            **(fields | overrides),
+        )
+    return schedule
+
+
+@pytest.mark.usefixtures("catch_all")
+@pytest.mark.parametrize(
+    ("days", "words"), [(10, "ends on Fri 11 Jan at 13:00"), (-10, "ended on Sat 22 Dec at 13:00")]
+)
+def test_a_calendar_that_ends_in_sight_is_told(days: int, words: str) -> None:
+    schedule = take_in_until(NOON + timedelta(days=days))
+    lack = only("calendar_ends")
+    assert (lack.subject, lack.schedule_id) == ("Europe", schedule.pk)
+    assert lack.sentence == (
+        f"The calendar taken into Europe {words} (Europe/Paris); from then on its own rotations "
+        "say who is on call. Take the calendar in again."
+    )
+
+
+@pytest.mark.usefixtures("catch_all")
+@pytest.mark.parametrize("days", [15, -15])
+def test_a_calendar_that_ends_far_from_now_is_no_lack(days: int) -> None:
+    take_in_until(NOON + timedelta(days=days))
+    assert "calendar_ends" not in codes()
+
+
+@pytest.mark.usefixtures("catch_all")
+def test_an_override_by_hand_and_a_calendar_taken_back_are_no_calendar_that_ends() -> None:
+    soon = NOON + timedelta(days=1)
+    take_in_until(soon, removed_at=NOON)
+    by_hand = {"slug": "asia", "name": "Asia"}
+    add_override(
+        schedule=make_schedule(**by_hand),
+        owner=pager("Ben"),
+        starts_at=NOON,
+        ends_at=soon,
+        by=None,
+        now=NOON,
+    )
+    assert "calendar_ends" not in codes()
 
 
 @pytest.mark.usefixtures("catch_all")

@@ -74,7 +74,8 @@ export class Acts {
   }
 
   goOn(step) {
-    this.page.show(this.page.following(step.id));
+    // Where nobody knows the way the step stays, and says so.
+    if (!this.page.isUndecided(step.id)) this.page.show(this.page.following(step.id));
     // A glove that bounces may not press the next step's button.
     at("acts").inert = true;
     setTimeout(() => { at("acts").inert = false; }, BOUNCE_MS);
@@ -91,8 +92,7 @@ export class Acts {
 
   next(step) {
     const to = this.page.following(step.id);
-    const number = this.page.numberOf(to);
-    return { label: number ? `Next: step ${number}` : "To the end", press: () => this.page.show(to) };
+    return { label: this.page.nameOf(to), press: () => this.page.show(to) };
   }
 
   async note(step) {
@@ -109,12 +109,20 @@ export class Acts {
     return { text: words[kind] ?? "", keep: (text) => { words[kind] = text; this.page.keep(step.id); } };
   }
 
+  /** What cannot wait for the answer before it: done with a reason, which goes into the log. */
+  async without(step) {
+    (await this.later.sheets()).askReason(step, "step_done", this.typed(step, "step_done"), (_, kind, { reason }) => {
+      this.page.memoryOf(step.id).without = reason;
+      this.redraw();
+    });
+  }
+
   async offerAnswer(step, box) {
     (await this.later.answers()).offerAnswer(step, box, this);
   }
 
   async gate(step) {
-    (await this.later.sheets()).askGate(step, this.view, () => {
+    (await this.later.sheets()).askGate(step, () => {
       this.page.memoryOf(step.id).hasRead = true;
       this.redraw();
       at("main-act").focus();

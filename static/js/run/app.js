@@ -134,8 +134,8 @@ class RunPage {
     const touches = (entry) => entry.step === step.id || ["counted", "taken_back"].includes(entry.kind);
     const own = entries.filter(touches).map((entry) => [entry.id, entry.state]);
     const taken = photos.filter((photo) => photo.draftFor === step.id).map((photo) => photo.sha256);
-    const { outcome, answer, until } = progress.steps.find((one) => one.id === step.id);
-    return [own, taken, outcome, answer, until, hasKey, run.runbook.language];
+    const { outcome, answer, until, barredBy } = progress.steps.find((one) => one.id === step.id);
+    return [own, taken, outcome, answer, until, barredBy, hasKey, run.runbook.language];
   }
 
   plainParts() {
@@ -162,9 +162,20 @@ class RunPage {
     this.draw(false);
   }
 
-  /** Where to go after a step: the next one that is open, else the first, else the end. */
+  nameOf(where) {
+    if (where === LIST) return "All steps";
+    return where === END ? "To the end" : `Next: step ${this.numberOf(where)}`;
+  }
+
+  isUndecided(stepId) {
+    return this.view.progress.steps.find((one) => one.id === stepId).isUndecided;
+  }
+
+  /** Where to go after a step: the next one that is open, else the first, else the end. Where nobody
+   *  knows the way it does not go on by itself. */
   following(stepId) {
     const { steps, progress } = this.view;
+    if (this.isUndecided(stepId)) return LIST;
     const place = steps.findIndex((step) => step.id === stepId);
     const order = [...steps.keys()];
     const isOpen = (one) => ["open", "waiting"].includes(progress.steps[one].outcome);

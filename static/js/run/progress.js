@@ -2,6 +2,7 @@
 // The twin of runbooks/library/progress.py; tests/vectors/run_progress.json holds both to it.
 
 const UNDONE = ["open", "waiting", "disputed", "cannot"];
+const LEFT = ["cannot", "skipped"];
 const VOTES = { step_done: "done", step_cannot: "cannot", step_skipped: "skipped", verified: "done" };
 const COMPARED = {
   reading: ["value", "unit"], check: ["is_as_expected"], choice: ["choice"], branch: ["choice"], scan: ["code"],
@@ -62,7 +63,7 @@ function isTakenBack(entry, takers) {
 }
 
 function made(id, facts = {}) {
-  return { id, outcome: "open", waitsFor: "", until: null, answer: "", counts: null, said: [], isOutside: false, ...facts };
+  return { id, outcome: "open", waitsFor: "", until: null, answer: "", counts: null, said: [], isOutside: false, barredBy: "", isUndecided: false, ...facts };
 }
 
 function ofStep(step, log, now) {
@@ -156,28 +157,38 @@ function verification(step, log) {
   return made(step.id, { answer: last });
 }
 
-/** Go round the steps between a branch and where its chosen option leads. */
+/** Go round the steps between a branch and where its chosen option leads; bar what must be. */
 function passOver(steps, found) {
   const places = new Map([...steps.map((step, place) => [step.id, place]), ["end", steps.length]]);
   let resume = 0;
+  // The first answer that is missing on the way, and the last approval that was gone round.
+  let missing = "", evaded = "";
   return steps.map((step, place) => {
-    const progress = found[place];
-    if (place < resume && ["open", "waiting"].includes(progress.outcome)) return made(step.id, { outcome: "passed" });
-    if (progress.outcome === "done" && progress.counts) {
-      const option = (step.options ?? []).find((one) => choiceOf(one) === progress.counts.input.choice);
+    let one = found[place];
+    const isRound = place < resume;
+    if (isRound && ["open", "waiting"].includes(one.outcome)) one = made(step.id, { outcome: "passed" });
+    if (step.is_destructive && !LEFT.includes(one.outcome)) one = { ...one, barredBy: missing || (isRound ? evaded : "") };
+    if (isRound) {
+      if (step.kind === "approval" && one.outcome !== "done") evaded = step.id;
+      return one;
+    }
+    if (["approval", "branch"].includes(step.kind) && one.outcome !== "done") missing ||= step.id;
+    if (one.outcome === "done" && one.counts) {
+      const option = (step.options ?? []).find((other) => choiceOf(other) === one.counts.input.choice);
       resume = Math.max(resume, places.get(option?.goto ?? "") ?? 0);
     }
-    return progress;
+    const isUndecided = step.kind === "branch" && [...LEFT, "disputed"].includes(one.outcome);
+    return isUndecided ? { ...one, isUndecided } : one;
   });
 }
 
 function summary(steps, found, hasBegun) {
-  const current = found.find((step) => ["open", "waiting"].includes(step.outcome));
+  const current = found.find((step) => ["open", "waiting"].includes(step.outcome) || step.isUndecided);
   const ids = (test) => found.filter(test).map((step) => step.id);
   const mandatory = new Set(steps.filter((step) => step.is_mandatory).map((step) => step.id));
   const disputed = ids((step) => step.outcome === "disputed");
   let waitsFor = "";
-  if (current) waitsFor = current.waitsFor || (current.answer ? "person" : "");
+  if (current) waitsFor = current.waitsFor || (current.answer || current.isUndecided ? "person" : "");
   else if (disputed.length) waitsFor = "person";
   return {
     steps: found, state: hasBegun ? STATES[waitsFor] ?? "in_progress" : "created",

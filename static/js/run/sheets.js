@@ -23,6 +23,7 @@ function open(title, inside, buttons) {
 const REASONS = {
   step_cannot: ["Cannot do", "Why can it not be done?", "cannot be done"],
   step_skipped: ["Skip this step", "Why is it skipped?", "skipped"],
+  step_done: ["Without an answer", "Who said yes, and how? Or why can it not wait?", ""],
   refused: ["Refuse", "Why is it refused?", "refused"],
 };
 
@@ -66,16 +67,12 @@ export function askNote(step, typed, enter) {
 }
 
 /** The last look before what cannot be undone. */
-export function askGate(step, { steps, progress }, goOn) {
-  const unapproved = steps.filter(({ kind, number }, place) => kind === "approval" && number < step.number
-    && ["open", "waiting"].includes(progress.steps[place].outcome));
+export function askGate(step, goOn) {
   open("This cannot be undone", [
     h("p", {}, h("b", {}, inline(step.title))),
     h("p", { class: "note p1" }, icon("p1"), h("span", {}, step.warning ? inline(step.warning)
       : "What it stops or takes away does not come back by itself.")),
     step.warning ? null : markup(step.body),
-    unapproved.map(({ number, title }) => h("p", { class: "note p2 unapproved" }, icon("p2"),
-      h("span", {}, `Nobody has said yes at step ${number}: `, inline(title)))),
     h("p", {}, "See that it is the right machine at the right site before you go on."),
   ], [{ label: "Go back" }, { label: "I have read it, go on", isMain: true, press: goOn }]);
 }

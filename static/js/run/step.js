@@ -17,7 +17,8 @@ export function drawStep(view, step, acts, memory) {
   const context = contextOf(view, step, standing, acts, memory);
   const isSettled = SETTLED.includes(standing.outcome) && !memory.again;
   const isGated = step.is_destructive && !isSettled && !memory.hasRead;
-  const form = isSettled ? settled(context) : isGated ? gated(context) : drawKind(context);
+  const isBarred = standing.barredBy && !isSettled && !memory.without;
+  const form = isSettled ? settled(context) : isBarred ? barred(context) : isGated ? gated(context) : drawKind(context);
   return { main: body(context, form, isSettled), foot: foot(context, form, isSettled) };
 }
 
@@ -25,7 +26,7 @@ function contextOf(view, step, standing, acts, memory) {
   return {
     view, step, steps: view.steps, standing, acts, memory, draft: memory.draft,
     photos: view.photos.filter((photo) => photo.draftFor === step.id),
-    done: (input, options) => acts.enter(step, "step_done", input, options),
+    done: (input, options) => acts.enter(step, "step_done", memory.without ? { ...input, reason: memory.without } : input, options),
     write: (kind, input, options) => acts.enter(step, kind, input, options),
     fault: (text, field) => acts.fault(text, field),
     takePhoto: () => acts.takePhoto(step),
@@ -81,6 +82,7 @@ function drafts(photos, acts) {
 function settled({ step, view, standing, acts }) {
   const said = standing.said.length ? standing.said : [standing.counts];
   const isDisputed = standing.outcome === "disputed";
+  const lead = view.run.lead || "The lead";
   const isLead = Boolean(view.me) && view.me.id === view.run.lead_id;
   const cards = said.map((entry) => h("li", { class: "said" },
     h("p", {}, icon(isOff(entry, step) ? "p2" : MARKS[VOTE[entry.kind]] ?? "check"), h("b", {}, ` ${entryWords(entry, step)}`)),
@@ -89,7 +91,11 @@ function settled({ step, view, standing, acts }) {
       ? h("button", { class: "tap ghost", type: "button", onclick: () => acts.enter(step, "counted", { entry: entry.id }, { stays: true, said: "Saved: this entry counts." }) }, "This one counts") : null));
   const mine = said.find((entry) => entry.device === view.device && entry.kind !== "verified");
   return {
-    body: [isDisputed ? h("p", { class: "note p2" }, icon("p2"), h("span", {}, `Two different entries. ${view.run.lead || "The lead"} chooses which counts; both are kept.`)) : null,
+    body: [standing.barredBy ? h("p", { class: "note p2" }, icon("p2"), h("span", {},
+        `Done without the answer of step ${view.steps.find((one) => one.id === standing.barredBy).number}, which is still missing.`)) : null,
+      standing.isUndecided && !isDisputed ? h("p", { class: "note p2" }, icon("p2"),
+        h("span", {}, "Nobody knows yet which way to go on. Ask the NOC, and enter it again once you know.")) : null,
+      isDisputed ? h("p", { class: "note p2" }, icon("p2"), h("span", {}, `Two different entries. ${lead} chooses which counts; both are kept.`)) : null,
       h("ul", { class: "sides", "aria-label": "What was entered" }, cards)],
     main: acts.next(step),
     others: mine ? [{ label: "Take back", press: () => acts.takeBack(step, mine) }] : [],
@@ -108,8 +114,20 @@ function history(view, step, standing) {
       entry.state === "flagged" ? " · flagged" : "", entry.is_after_end ? " · after the end" : "")));
 }
 
+/** It cannot be undone, and an answer before it is missing. */
+function barred({ step, steps, standing, acts }) {
+  const { id, number, title, kind } = steps.find((one) => one.id === standing.barredBy);
+  return {
+    body: h("p", { class: "note p2 barred" }, icon("p2"), h("span", {},
+      h("b", {}, kind === "approval" ? "Not before it is approved" : "Not before it is known which way to go"),
+      ` at step ${number}: `, inline(title))),
+    main: { label: `Go to step ${number}`, press: () => acts.page.show(id) },
+    others: [{ label: "Without it, say why", press: () => acts.without(step) }],
+  };
+}
+
 function gated({ step, acts }) {
-  return { main: { label: "Before you do it", press: () => acts.gate(step) }, isGate: true };
+  return { main: { label: "Before you do it", press: () => acts.gate(step) } };
 }
 
 function foot({ step, acts }, form, isSettled) {

@@ -27,5 +27,5 @@ export function keepTyped(run, step, memory) {
 export function afterEntry({ draft, words }, kind, { note }) {
   const noted = words.noted?.trim() === note ? "" : words.noted;
   return kind === "noted" ? { again: false, draft, words: { ...words, noted } }
-    : { again: false, draft: {}, words: { noted: words.noted } };
+    : { again: false, draft: {}, words: { noted: words.noted }, without: "" };
 }

@@ -8,6 +8,6 @@ async (cases) => {
     return { state, current, waits_for: found.waitsFor, until: moment(found.until), undone, unable, disputed,
       steps: found.steps.map((step) => ({ id: step.id, outcome: step.outcome, waits_for: step.waitsFor,
         until: moment(step.until), answer: step.answer, counts: name(step.counts), said: step.said.map(name),
-        is_outside: step.isOutside })) };
+        is_outside: step.isOutside, barred_by: step.barredBy, is_undecided: step.isUndecided })) };
   });
 }

@@ -120,6 +120,14 @@ def may_everywhere(user: AnyUser, action: Action) -> bool:
     return mine.filter(site__isnull=True).exists()
 
 
+def users_who_may_everywhere(action: Action) -> QuerySet[User]:
+    """Return the active people who may do `action` at every site, by name."""
+    mine = Membership.objects.filter(role__in=_roles_for(action), site__isnull=True)
+    fits = Q(pk__in=mine.values("user_id")) | Q(is_superuser=True)
+    people = User.objects.filter(fits, is_active=True)
+    return people.order_by("first_name", "last_name", "username")
+
+
 def account_of(user: AnyUser) -> User:
     """Return the account behind a request's user, for a service that names who acted.
 

@@ -1,18 +1,22 @@
-"""Tells the catch-all owner that the pager itself fails: directly, past the outbox it audits."""
+"""Tells the catch-all owner, then administrators, that the pager itself fails: directly, past the
+outbox it audits.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any, Literal
 
 from django.conf import settings
 from django.db.models import F, Q
 
+from fleet.access import Action, users_who_may_everywhere
 from fleet.models import Contact
 from fleet.services.engine import Module, engine_transaction
 from runbooks.models import BrokenPromise
@@ -81,7 +85,7 @@ class _News:
             purpose=purpose,
             page_id=self.message_id,
             owner_name=contact.owner.name,
-            reason="catch-all owner",
+            reason="catch-all owner" if contact.owner.is_catch_all else "administrator",
             summary="\n".join(self._lines()),
             now=at,
         )
@@ -140,26 +144,59 @@ def _tell(news: _News, now: datetime) -> bool:
 
 
 def _is_taken(news: _News, now: datetime) -> bool:
-    """Try the contacts in turn until one takes it; a mailbox may take it and nobody read it.
+    """Tell the catch-all owner, and administrators of what nobody has mended in an hour.
 
-    That something holds again is tried with everybody who was told that it did not, and that
-    nothing is broken any more with every contact that keeps an incident open until then.
+    Where the catch-all owner takes nothing, administrators are told at once.
     """
     contacts = _contacts()
+    by_catch_all = [contact for contact in contacts if contact.owner.is_catch_all]
+    others = _by_owner(contact for contact in contacts if not contact.owner.is_catch_all)
     if news.kind == MENDED:
-        held = HOLD_INCIDENTS if news.is_over else ()
-        told = [*contacts[: news.turn], *(c for c in contacts[news.turn :] if c.kind in held)]
-        taken = [_is_delivered(contact, news, now) for contact in told]
-        others = [contact for contact in contacts if contact not in told]
-        return any(taken) or any(_is_delivered(contact, news, now) for contact in others)
-    first = news.turn % len(contacts) if contacts else 0
-    order = [*contacts[first:], *contacts[:first]]
-    return any(_is_delivered(contact, news, now) for contact in order)
+        return _is_end_taken(news, by_catch_all, others, now)
+    first = news.turn % len(by_catch_all) if by_catch_all else 0
+    taken = _is_one_taken([*by_catch_all[first:], *by_catch_all[:first]], news, now)
+    if taken and not news.turn:
+        return True
+    also = [_is_one_taken(theirs, news, now) for theirs in others]
+    return taken or any(also)
+
+
+def _is_end_taken(
+    news: _News, by_catch_all: list[Contact], others: list[list[Contact]], now: datetime
+) -> bool:
+    """Try everybody who was told that it did not hold; a mailbox may take it and nobody read it.
+
+    That nothing is broken any more is for every contact that keeps an incident open until then.
+    """
+    held = HOLD_INCIDENTS if news.is_over else ()
+    told = [c for place, c in enumerate(by_catch_all) if place < news.turn or c.kind in held]
+    taken = [_is_delivered(contact, news, now) for contact in told]
+    rest = [contact for contact in by_catch_all if contact not in told]
+    is_taken = any(taken) or _is_one_taken(rest, news, now)
+    is_for_all = news.turn > 1 or not is_taken
+    also = [
+        _is_one_taken(theirs, news, now)
+        for theirs in others
+        if is_for_all or any(contact.kind in held for contact in theirs)
+    ]
+    return is_taken or any(also)
 
 
 def _contacts() -> list[Contact]:
-    contacts = Contact.objects.filter(WORKING, owner__is_catch_all=True).select_related("owner")
-    return list(contacts.order_by("position", "pk"))
+    """Return the working contacts of the catch-all owner and of those who administer all."""
+    who = Q(owner__is_catch_all=True)
+    who |= Q(owner__user__in=users_who_may_everywhere(Action.ADMINISTER))
+    contacts = Contact.objects.filter(WORKING, who).select_related("owner")
+    return list(contacts.order_by("owner__name", "owner_id", "position", "pk"))
+
+
+def _by_owner(contacts: Iterable[Contact]) -> list[list[Contact]]:
+    return [list(theirs) for _, theirs in groupby(contacts, key=lambda one: one.owner_id)]
+
+
+def _is_one_taken(contacts: Iterable[Contact], news: _News, now: datetime) -> bool:
+    """Try contacts in turn until one takes it."""
+    return any(_is_delivered(contact, news, now) for contact in contacts)
 
 
 def _is_delivered(contact: Contact, news: _News, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from runbooks.models import BrokenPromise
 from runbooks.paging.own import own_facts
 from runbooks.paging.promises import mend_all_but, report_broken
 from runbooks.paging.transports.web_push import notification_of
-from tests.factories import NOON, make_contact, make_owner
+from tests.factories import NOON, make_contact, make_owner, make_site, make_user
 from tests.mail_server import MailServer
 from tests.receiver import Receiver, status
 from tests.runbooks.world import seconds
@@ -155,6 +155,47 @@ def test_that_it_holds_again_is_told_to_everybody_who_was_told(
     mend_all_but(code=Code.SWEEP_SILENT, broken={}, now=mended_at)
     assert [tell_of_promises(now=mended_at), tell_of_promises(now=mended_at)] == [1, 0]
     assert paths(receiver)[before:] == also_told
+
+
+def administrator(receiver: Receiver, name: str = "cleo") -> None:
+    """Somebody who may administer all sites, with one working contact."""
+    person = make_owner(name=name, user=make_user("admin"))
+    make_contact(owner=person, kind="slack", secret="", url=f"{receiver.url}/{name}")
+
+
+def test_what_nobody_has_mended_in_an_hour_is_told_to_administrators_too(
+    receiver: Receiver,
+) -> None:
+    two_chats(receiver)
+    administrator(receiver)
+    administrator(receiver, "dora")
+    breaks("sweep.decide")
+    for at in (0, 15, 3600, 3615):
+        tell_of_promises(now=NOON + seconds(at))
+    assert paths(receiver) == ["first", "second", "cleo", "dora"]
+    mended_at = NOON + seconds(3700)
+    mend_all_but(code=Code.SWEEP_SILENT, broken={}, now=mended_at)
+    assert [tell_of_promises(now=mended_at), tell_of_promises(now=mended_at)] == [1, 0]
+    assert sorted(paths(receiver)[4:]) == ["cleo", "dora", "first", "second"]
+
+
+def test_an_administrator_is_told_at_once_where_the_catch_all_owner_takes_nothing(
+    receiver: Receiver,
+) -> None:
+    by("slack", receiver.url + "/first")
+    administrator(receiver)
+    receiver.answers(status(500), status(200))
+    breaks("sweep.decide")
+    assert tell_of_promises(now=NOON) == 1
+    assert paths(receiver) == ["first", "cleo"]
+
+
+def test_who_administers_one_site_alone_is_not_told(receiver: Receiver) -> None:
+    person = make_owner(name="Eve", user=make_user("admin", make_site()))
+    make_contact(owner=person, kind="slack", secret="", url=receiver.url)
+    breaks("sweep.decide")
+    assert tell_of_promises(now=NOON) == 0
+    assert receiver.requests == []
 
 
 def test_an_incident_is_ended_though_the_last_trouble_was_told_elsewhere(

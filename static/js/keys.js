@@ -3,6 +3,7 @@
 //
 // In a page: `data-go="f"` on a link makes `g f` go there; `data-key="a"` on a button or link makes
 // `a` press it, the one in the marked row first; `data-item` on a row makes `j` and `k` stop there.
+// `data-step="3"` makes `3` go to that step, to what is to be entered there where there is something.
 // A sheet that a key opens is stood in: at its field with `data-first`, else at its own button.
 
 const GO_MS = 1_500;
@@ -46,6 +47,16 @@ function step(by) {
   return true;
 }
 
+/** Stand at a step: at its first field or button, so that the space bar presses it. */
+function toStep(number) {
+  const place = [...document.querySelectorAll(`[data-step="${number}"]`)].find(isVisible);
+  if (!place) return false;
+  const controls = [...place.querySelectorAll("form input, form button")];
+  (controls.find(isVisible) ?? place).focus();
+  place.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
 function openList() {
   const dialog = document.getElementById("keys-dialog");
   if (!dialog) return false;
@@ -65,6 +76,7 @@ function act(key) {
   if (key === "j") return step(1);
   if (key === "k") return step(-1);
   if (key === "?") return openList();
+  if (/^[1-9]$/.test(key)) return toStep(key);
   return key.length === 1 && press(key);
 }
 

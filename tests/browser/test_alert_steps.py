@@ -57,6 +57,23 @@ def test_steps_are_entered_beside_the_chart_one_after_the_other(open_page: OpenP
     assert kinds == ["created", RunEntry.Kind.STEP_CANNOT, RunEntry.Kind.STEP_DONE]
 
 
+def test_a_digit_goes_to_a_step_and_the_space_bar_says_that_it_is_done(
+    open_page: OpenPage,
+) -> None:
+    alert, _, by = elsewhere(followed)
+    page = settle(open_page(by, reverse("noc:alert", args=[alert.pk])))
+    page.keyboard.press("3")
+    expect(page.locator("#followed-3")).to_be_focused()
+    page.keyboard.press("1")
+    expect(page.locator("#followed-1").get_by_role("button", name="Done")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.locator("#followed [aria-current=step]")).to_contain_text("Read the inlet")
+    page.keyboard.press("2")
+    expect(page.get_by_label("What you read at step 2")).to_be_focused()
+    page.keyboard.press("9")
+    expect(page.get_by_label("What you read at step 2")).to_have_value("9")
+
+
 def test_what_is_typed_at_a_step_outlives_news_of_the_alert(open_page: OpenPage) -> None:
     alert, run, by = elsewhere(followed)
     page = settle(open_page(by, reverse("noc:alert", args=[alert.pk])))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 
 from fleet.models import Site
 from runbooks.library.document import RunbookDocument, RunbookError
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 MOST_ALERTS = 20
 #: Runbooks that can be begun; the library that comes with the product has 18.
 MOST_RUNBOOKS = 100
+_IN_ORDER = ("runbook__title", "pk")
 
 Json = dict[str, Any]
 
@@ -38,7 +40,7 @@ def unbegun_runs(*, site: Site, user: User) -> list[Run]:
             runbook_version=alert.runbook_version,
             values=values_for_alert(alert, of_site=values),
         )
-        for alert in _alerts_without_run(site)
+        for alert in _first_alerts(site)
     ]
     runs += [Run(site=site, runbook_version=version, values=values) for version in _in_force()]
     for run in runs:
@@ -50,7 +52,8 @@ def standby_of(*, runs: list[Run], site: Site, me: User, now: datetime, language
     """Return what a tablet needs to begin one of `runs`: a pack of each, and the site's nodes.
 
     The text of a step says nothing of a node before somebody chose one: `values` of `nodes` fill
-    it, and `code_slots` says what a scan must read then, by the step's id.
+    it, and `code_slots` says what a scan must read then, by the step's id. `left_out` names the
+    runbooks beyond MOST_RUNBOOKS and counts the alerts beyond MOST_ALERTS.
     """
     readable = _readable(runs, language)
     in_force = [run.runbook_version for run in runs if not run.alert]
@@ -73,7 +76,17 @@ def standby_of(*, runs: list[Run], site: Site, me: User, now: datetime, language
         "nodes": [
             {"name": node.name, "values": node_values(node)} for node in site.nodes.order_by("name")
         ],
+        "left_out": _left_out(runs, site),
     }
+
+
+def _left_out(runs: list[Run], site: Site) -> Json:
+    """Ask only where the room was used up."""
+    alerts = sum(run.alert is not None for run in runs)
+    more = _alerts_without_run(site).count() - alerts if alerts >= MOST_ALERTS else 0
+    is_full = len(runs) - alerts >= MOST_RUNBOOKS
+    titles = newest_versions().order_by(*_IN_ORDER).values_list("runbook__title", flat=True)
+    return {"alerts": more, "runbooks": list(titles[MOST_RUNBOOKS:]) if is_full else []}
 
 
 def _readable(runs: list[Run], language: str) -> list[tuple[Run, RunbookDocument]]:
@@ -87,15 +100,19 @@ def _readable(runs: list[Run], language: str) -> list[tuple[Run, RunbookDocument
     return found
 
 
-def _alerts_without_run(site: Site) -> list[Alert]:
+def _alerts_without_run(site: Site) -> QuerySet[Alert]:
     under_way = Run.objects.filter(site=site).exclude(state__in=Run.ENDED)
     alerts = Alert.objects.filter(site=site).exclude(response=Alert.Response.CLOSED)
-    without = alerts.exclude(pk__in=under_way.filter(alert__isnull=False).values("alert_id"))
-    related = without.select_related("site__owner", "node__site", "runbook_version__runbook")
+    return alerts.exclude(pk__in=under_way.filter(alert__isnull=False).values("alert_id"))
+
+
+def _first_alerts(site: Site) -> list[Alert]:
+    alerts = _alerts_without_run(site)
+    related = alerts.select_related("site__owner", "node__site", "runbook_version__runbook")
     fetched = related.prefetch_related("runbook_version__translations")
     return list(fetched.order_by("severity", "-opened_at")[:MOST_ALERTS])
 
 
 def _in_force() -> list[RunbookVersion]:
     versions = newest_versions().select_related("runbook").prefetch_related("translations")
-    return list(versions.order_by("runbook__title")[:MOST_RUNBOOKS])
+    return list(versions.order_by(*_IN_ORDER)[:MOST_RUNBOOKS])

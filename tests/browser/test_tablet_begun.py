@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from runbooks.models import Alert, Run, RunEntry
 from runbooks.runs.sheet import written_at
+from runbooks.runs.standby import MOST_RUNBOOKS
 from tests.browser.screens import elsewhere, script
 from tests.browser.tablet_faults import faults_of
 from tests.browser.tablet_world import RunWorld, Tablet, Tablets, TabletServer, session_cookie
@@ -46,6 +47,18 @@ def begin(page: Page, title: str, node: str = "") -> None:
         page.get_by_label("It is about").select_option(node)
     page.get_by_role("button", name=re.compile(title)).click()
     page.locator("#main-act").wait_for()
+
+
+def test_what_there_is_no_room_for_is_named_among_the_offers(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    titles = [f"Job {number:03}" for number in range(MOST_RUNBOOKS)] + ["Tamper", "Wet floor"]
+    elsewhere(lambda: [run_world.edition(*JOB, title=title) for title in titles])
+    page = ready(tablets, run_world).page
+    page.get_by_text("Begin a run at Osaka-3").click()
+    expect(page.locator(".offers .note")).to_have_text(
+        "Begun only where there is network: Tamper, Wet floor."
+    )
 
 
 def do_the_job(tablet: Tablet) -> None:

@@ -11,10 +11,11 @@ from django.test import Client
 
 from fleet.models import Site
 from runbooks.library.publishing import withdraw_edition
-from runbooks.models import Alert, Run, RunbookVersion
+from runbooks.models import Alert, Run, Runbook, RunbookVersion
 from runbooks.runs.begun import Begun, read_begun, take_in_begun
 from runbooks.runs.errors import RunError
 from runbooks.runs.services import start_run_for_alert
+from runbooks.runs.standby import MOST_ALERTS, MOST_RUNBOOKS
 from tests.factories import NOON, make_node, make_user
 from tests.pure.run_steps import make_step
 from tests.runbooks.run_world import Device, make_edition
@@ -59,6 +60,35 @@ def said(version: RunbookVersion, **overrides: Any) -> dict[str, Any]:
 
 def offers(client: Client) -> list[dict[str, Any]]:
     return list(client.get("/sites/osaka-3/pack.json").json()["standby"]["offers"])
+
+
+def test_what_there_is_no_room_for_is_named(client: Client, hands: Any, site: Site) -> None:
+    make_library()
+    first = make_alert(site=site)
+    fields = {
+        field.name: getattr(first, field.name)
+        for field in Alert._meta.concrete_fields
+        if field.name not in ("id", "dedup_key", "finding")
+    }
+    Alert.objects.bulk_create(
+        Alert(**fields, dedup_key=f"many/{number}") for number in range(MOST_ALERTS + 1)
+    )
+    for number in range(MOST_RUNBOOKS):
+        title = f"A job, number {number:03}"
+        book = Runbook.objects.create(slug=f"job-{number}", title=title, category="general")
+        make_edition(make_step("look"), runbook=book)
+    standby = client.get("/sites/osaka-3/pack.json").json()["standby"]
+    assert len(standby["offers"]) == MOST_ALERTS + MOST_RUNBOOKS
+    assert standby["left_out"] == {"alerts": 2, "runbooks": ["Do this", "Thermal alarm"]}
+
+
+def test_where_there_is_room_for_all_nothing_is_left_out(
+    client: Client, hands: Any, site: Site
+) -> None:
+    make_library()
+    make_alert(site=site)
+    standby = client.get("/sites/osaka-3/pack.json").json()["standby"]
+    assert standby["left_out"] == {"alerts": 0, "runbooks": []}
 
 
 def test_every_runbook_in_force_can_be_begun_without_network(

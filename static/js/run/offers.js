@@ -2,6 +2,7 @@
 
 import { beginHere, pathOf } from "./begun.js";
 import { h, icon } from "./dom.js";
+import { many } from "./words.js";
 
 const MARKS = { urgent: "p1", high: "p2", low: "p3" };
 
@@ -31,7 +32,13 @@ function folded(site, offers, fail) {
     alerts.length ? [h("h2", {}, "For an alert that has no run yet"), lines(alerts)] : null,
     h("h2", {}, alerts.length ? "For something else" : "Which runbook"),
     nodes.length ? h("div", { class: "entry" }, h("label", { htmlFor: choice.id }, "It is about"), choice) : null,
-    lines(others)));
+    lines(others), leftOut(site.standby.left_out)));
+}
+
+/** What there is no room for on a tablet; a pack of before does not say. */
+function leftOut({ alerts, runbooks } = { alerts: 0, runbooks: [] }) {
+  const rest = [alerts ? many(alerts, "more alert", "more alerts") : "", ...runbooks].filter(Boolean);
+  return rest.length ? h("p", { class: "note" }, `Begun only where there is network: ${rest.join(", ")}.`) : null;
 }
 
 function isForAlert({ pack }) {

@@ -180,10 +180,11 @@ def _asks(
     asked_by = {e.row.actor_id for e in about if e.row.kind == Kind.APPROVAL_ASKED}
     is_asker = user is not None and user.pk in asked_by
     is_free = found.outcome == "open"
+    is_left = found.outcome in ("cannot", "skipped")
     may_answer = waits and user is not None and not is_asker
     return StepAsks(
         may_choose=standing.is_lead and standing.may_run and len(found.said) > 1,
-        may_ask_approval=standing.may_run and step.kind == "approval" and is_free,
+        may_ask_approval=standing.may_run and step.kind == "approval" and (is_free or is_left),
         may_answer=may_answer and user is not None and has_standing(user, step.approver, run.site),
         may_verify=standing.may_run and step.kind == "verify" and is_free,
         is_asker=is_asker and waits,

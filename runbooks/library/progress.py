@@ -212,17 +212,23 @@ def _timer(step: RunbookStep, log: Sequence[LogEntry], now: datetime) -> StepPro
 
 
 def _approval(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:
-    """An approval is asked for by one and given by another; the last answer counts."""
+    """An approval is asked for by one and given by another; the last answer counts.
+
+    Who asks after it was left takes it up again.
+    """
     askers = {entry.person for entry in log if entry.kind == "approval_asked"}
     skipped = tuple(e for e in _last_words(step, log) if e.kind != "step_done")
     last: LogEntry | None = None
+    is_left = False
     for entry in log:
         is_answer = entry.kind in ("approved", "refused") and entry.person not in askers
         if entry.kind == "approval_asked" or (is_answer and askers):
-            last = entry
+            last, is_left = entry, False
+        elif entry in skipped:
+            is_left = True
     if last is not None and last.kind == "approved":
         return StepProgress(step.id, "done", counts=last, said=(last, *skipped))
-    if skipped:
+    if is_left:
         return _settled(step, skipped, log)
     if last is None:
         return StepProgress(step.id)

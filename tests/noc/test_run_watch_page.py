@@ -317,3 +317,30 @@ def test_the_board_asks_the_same_few_questions_for_a_log_of_any_length(run: Run)
     with counted_queries() as many:
         watch_board(user=run.lead, run=seen, now=NOW)
     assert len(many) == len(few) <= 16
+
+
+def test_an_approval_that_was_left_is_asked_for_after_all(run: Run) -> None:
+    said = {"reason": "Nobody answers."}
+    enter(run=run, kind=Kind.STEP_SKIPPED, by=run.lead, now=NOON, step_id="allow", said=said)
+    assert "Ask for approval" in step_of(page_of(run, run.lead), 3)
+    act(run, "ask-approval", step="allow")
+    engineer = make_user("engineer", run.site)
+    assert "Approve" in step_of(page_of(run, engineer), 3)
+    act(run, "approve", engineer, step="allow")
+    assert "done" in step_of(page_of(run), 3)
+
+
+def test_what_was_done_without_an_answer_says_so_until_it_is_given() -> None:
+    allow = make_step("allow", "approval", approver="engineer")
+    steps = (allow, make_step("stop", is_destructive=True))
+    site = make_site()
+    run = make_run(site=site, by=make_user("operator", site), version=make_edition(*steps))
+    assert "Waits for the answer of step 1." in step_of(page_of(run), 2)
+    device = Device(run)
+    device.send(device.done("stop"))
+    missing = "Done without the answer of step 1, which is still missing."
+    assert missing in step_of(page_of(run), 2)
+    enter(run=run, kind=Kind.APPROVAL_ASKED, by=run.lead, now=NOON, step_id="allow")
+    engineer = make_user("engineer", site)
+    enter(run=run, kind=Kind.APPROVED, by=engineer, now=NOON, step_id="allow")
+    assert missing not in step_of(page_of(run), 2)

@@ -134,17 +134,19 @@ function endOf(entry) {
   return Number.isNaN(moment) ? null : moment - (entry.skew ?? 0) * 1000;
 }
 
-/** An approval is asked for by one and given by another; the last answer counts. */
+/** An approval is asked for by one and given by another; the last answer counts. Who asks after it was
+ *  left takes it up again. */
 function approval(step, log) {
   const askers = new Set(log.filter((entry) => entry.kind === "approval_asked").map((entry) => entry.person));
   const skipped = lastWords(log).filter((entry) => entry.kind !== "step_done");
-  let last = null;
+  let last = null, isLeft = false;
   for (const entry of log) {
     const isAnswer = ["approved", "refused"].includes(entry.kind) && !askers.has(entry.person);
-    if (entry.kind === "approval_asked" || (isAnswer && askers.size)) last = entry;
+    if (entry.kind === "approval_asked" || (isAnswer && askers.size)) [last, isLeft] = [entry, false];
+    else if (skipped.includes(entry)) isLeft = true;
   }
   if (last?.kind === "approved") return made(step.id, { outcome: "done", counts: last, said: [last, ...skipped] });
-  if (skipped.length) return settled(step, skipped, log);
+  if (isLeft) return settled(step, skipped, log);
   if (!last) return made(step.id);
   if (last.kind === "refused") return made(step.id, { answer: "refused" });
   return made(step.id, { outcome: "waiting", waitsFor: "approval" });

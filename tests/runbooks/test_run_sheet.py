@@ -16,6 +16,7 @@ from runbooks.runs.export import entries_csv, sheet_json, sheet_markdown
 from runbooks.runs.services import abandon_run, start_run_for_alert
 from runbooks.runs.sheet import Sheet, sheet_of
 from tests.factories import NOON, make_user
+from tests.pure.run_steps import make_step
 from tests.runbooks.run_world import Device, make_edition, make_run
 from tests.runbooks.world import clear, make_alert
 
@@ -126,3 +127,16 @@ def test_the_number_of_queries_does_not_grow_with_the_log(
     )
     with django_assert_max_num_queries(4):  # type: ignore[operator]  # The fixture has no type.
         sheet_of(run=loaded, now=NOON)
+
+
+def test_it_says_what_was_done_without_the_answer_that_it_waits_for() -> None:
+    allow = make_step("allow", "approval", approver="engineer")
+    stop = make_step("stop", title="Stop it", is_destructive=True)
+    run = make_run(version=make_edition(allow, stop))
+    device = Device(run)
+    device.send(device.done("stop", reason="Yes by telephone."))
+    asked, stopped = sheet(run).steps
+    assert (asked.is_unanswered, stopped.is_unanswered) == (False, True)
+    row = next(line for line in sheet_markdown(sheet(run)).splitlines() if "Stop it" in line)
+    assert "done, without the answer it waits for" in row
+    assert "Yes by telephone." in row

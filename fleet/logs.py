@@ -13,7 +13,7 @@ import time
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 MASK = "•••"
 #: Keys and tokens of ours keep the beginning by which lists show them.
-_KEYS = re.compile(r"\b(hw[ab]?_[\w-]{8})[\w-]{12,}")
+_KEYS = re.compile(r"\b(hw[abc]?_[\w-]{8})[\w-]{12,}")
 #: Links in pages keep nothing of theirs.
 _LINKS = re.compile(r"(?<![\w/.-])/p/[\w.-]{20,}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,6 +20,7 @@ from fleet.noc.schedule_rotation import RotationForm, form_like, form_typed
 from fleet.noc.span_form import FormFault, read_day
 from runbooks.models import Schedule
 from runbooks.oncall.errors import OnCallError
+from runbooks.oncall.feeds import IssuedFeed, feeds_of
 from runbooks.oncall.ical import export_calendar
 from runbooks.oncall.selectors import schedule_named
 
@@ -33,7 +35,7 @@ _LEAST_YEAR, _MOST_YEAR = 2000, 2200
 def schedule(request: HttpRequest, slug: str) -> HttpResponse:
     """Two weeks of the schedule, from today or from the day in the address."""
     require_view(request.user)
-    return _show(request, _schedule(slug))
+    return show_schedule(request, schedule_of(slug))
 
 
 @live_page
@@ -41,7 +43,7 @@ def schedule(request: HttpRequest, slug: str) -> HttpResponse:
 def schedule_change(request: HttpRequest, slug: str, act: str) -> HttpResponse:
     """Do what one of the page's forms asks."""
     require_change(request.user)
-    found = _schedule(slug)
+    found = schedule_of(slug)
     if act not in ACTS:
         raise Http404("There is no such change.")
     try:
@@ -49,7 +51,7 @@ def schedule_change(request: HttpRequest, slug: str, act: str) -> HttpResponse:
             found, request.POST, request.FILES, account_of(request.user), timezone.now()
         )
     except (FormFault, OnCallError) as refusal:
-        return _show(request, found, fault=refusal.sentence, act=act, status=422)
+        return show_schedule(request, found, fault=refusal.sentence, act=act, status=422)
     messages.success(request, sentence)
     return redirect("noc:schedule", slug=slug)
 
@@ -58,7 +60,7 @@ def schedule_change(request: HttpRequest, slug: str, act: str) -> HttpResponse:
 def schedule_calendar(request: HttpRequest, slug: str) -> HttpResponse:
     """The turns of the next 90 days as an iCalendar file."""
     require_view(request.user)
-    found = _schedule(slug)
+    found = schedule_of(slug)
     now = timezone.now()
     body = export_calendar(
         found,
@@ -72,7 +74,8 @@ def schedule_calendar(request: HttpRequest, slug: str) -> HttpResponse:
     return answer
 
 
-def _schedule(slug: str) -> Schedule:
+def schedule_of(slug: str) -> Schedule:
+    """Return the schedule of an address, or 404."""
     found = schedule_named(slug)
     if found is None:
         raise Http404("There is no such schedule.")
@@ -87,9 +90,16 @@ def _first_day(text: str) -> date | None:
     return day if day and _LEAST_YEAR <= day.year <= _MOST_YEAR else None
 
 
-def _show(
-    request: HttpRequest, found: Schedule, *, fault: str = "", act: str = "", status: int = 200
+def show_schedule(
+    request: HttpRequest,
+    found: Schedule,
+    *,
+    fault: str = "",
+    act: str = "",
+    issued: IssuedFeed | None = None,
+    status: int = 200,
 ) -> HttpResponse:
+    """Return the schedule's page; `issued` is an address that is shown this once."""
     now = timezone.now()
     first = _first_day(request.GET.get("from", ""))
     board = schedule_board(user=request.user, schedule=found, first=first, now=now)
@@ -101,5 +111,7 @@ def _show(
     elif rows:
         form, act = form_like(rows[0]), "rotation"
     context = {"board": board, "now": now, "fault": fault, "act": act, "form": form}
-    context |= {"said": request.POST}
+    feeds = feeds_of(user=account_of(request.user), schedule=found)
+    context |= {"said": request.POST, "feeds": feeds, "issued": issued}
+    context["base_url"] = settings.HEARTHWATCH_BASE_URL
     return render(request, "noc/schedule.html", context, status=status)

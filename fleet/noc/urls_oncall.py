@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from fleet.noc import (
     browser_views,
+    calendar_feed_views,
     contact_views,
     delivery_views,
     group_views,
@@ -24,6 +25,15 @@ urlpatterns: list[URLPattern] = [
         "oncall/schedules/<slug:slug>/calendar.ics",
         schedule_views.schedule_calendar,
         name="schedule-calendar",
+    ),
+    path("oncall/feeds/<str:token>.ics", calendar_feed_views.calendar_feed, name="calendar-feed"),
+    path(
+        "oncall/schedules/<slug:slug>/feeds/", calendar_feed_views.feed_create, name="feed-create"
+    ),
+    path(
+        "oncall/schedules/<slug:slug>/feeds/<int:feed_id>/revoke/",
+        calendar_feed_views.feed_revoke,
+        name="feed-revoke",
     ),
     path(
         "oncall/schedules/<slug:slug>/<slug:act>/",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbooks.models.alert import Alert, AlertEvent
 from runbooks.models.announcement import Announcement
+from runbooks.models.calendar_feed import CalendarFeed
 from runbooks.models.escalation import (
     Escalation,
     EscalationPolicy,
@@ -41,6 +42,7 @@ __all__ = [
     "AlertEvent",
     "Announcement",
     "BrokenPromise",
+    "CalendarFeed",
     "DraftRemark",
     "DraftVisit",
     "EngineBeat",

@@ -134,7 +134,7 @@ def alert_board(
         proof=proof,
         ladder=_ladder(alert, holds, proof.span, now),
         holds=holds,
-        choices=choices_for(alert, user=user) if can_respond else None,
+        choices=choices_for(alert, user=user, now=now) if can_respond else None,
         storm=storm_of(alert),
         timeline=timeline_of(alert),
         earlier=earlier_alerts(alert, now),

@@ -24,11 +24,29 @@ _NOBODY = "Choose a person first; nothing was done."
 @live_page
 @require_POST
 def alert_escalate(request: HttpRequest, alert_id: int) -> HttpResponse:
-    """Take the next step of the policy now."""
+    """Take the next step of the policy now, or the one that was chosen."""
     seen = read_whole(request.POST.get("seen_sequence", ""), digits=9)
     # No escalation is at -1, so what is no number escalates nothing.
     sequence = -1 if seen is None else seen
-    return act_on_alert(request, alert_id, services.escalate_alert, seen_sequence=sequence)
+    # The first step is 1 to people; what is no number of a step reaches nobody.
+    step = request.POST.get("step", "")
+    to_step = (read_whole(step, digits=3) or 0) - 1 if step else None
+    return act_on_alert(
+        request,
+        alert_id,
+        services.escalate_alert,
+        seen_sequence=sequence,
+        to_step=to_step,
+    )
+
+
+@live_page
+@require_POST
+def alert_keep(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """Take the alert for so long, or keep it for so long from now on."""
+    minutes = read_whole(request.POST.get("minutes", ""), digits=6) or 0
+    lasts = timedelta(minutes=minutes)
+    return act_on_alert(request, alert_id, services.acknowledge_alert, lasts=lasts)
 
 
 @live_page

@@ -11,9 +11,11 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
 
 from fleet.access import Action, AnyUser, users_who_may
+from fleet.lengths import exact_words
 from fleet.models import Contact, Owner
 from fleet.names import name_of
 from fleet.noc.oncall_rights import owners_visible_to
+from runbooks.escalation.services import people_by_step
 from runbooks.models import Alert, Escalation, StormMember, Suppression
 from runbooks.paging.people import WORKING
 from runbooks.suppression.selectors import suppressions_of
@@ -22,6 +24,9 @@ from runbooks.suppression.selectors import suppressions_of
 _SHOWN_MEMBERS: Final = 20
 #: Hours to choose from when an alert is set aside.
 SHELF_HOURS: Final = (1, 2, 4, 8, 24, 72)
+LENGTHS: Final = tuple(
+    (minutes, exact_words(60 * minutes)) for minutes in (15, 30, 60, 120, 240, 480, 1440, 4320)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class Choices:
     sequence: int
     owners: Sequence[Owner]
     colleagues: Sequence[User]
+    #: Whom each step of the policy pages now, by name; none where there is no other to choose.
+    steps: Sequence[Sequence[str]] = ()
+    #: For how long it may be kept: minutes, and those in words.
+    lengths: Sequence[tuple[int, str]] = LENGTHS
     shelf_hours: Sequence[int] = SHELF_HOURS
 
 
@@ -64,7 +73,7 @@ def holds_of(alert: Alert) -> list[Hold]:
     return [_hold(row) for row in suppressions_of(alert)]
 
 
-def choices_for(alert: Alert, *, user: AnyUser) -> Choices | None:
+def choices_for(alert: Alert, *, user: AnyUser, now: datetime) -> Choices | None:
     """Return whom the alert can be given to; None when it is closed."""
     if alert.response == Alert.Response.CLOSED:
         return None
@@ -72,10 +81,12 @@ def choices_for(alert: Alert, *, user: AnyUser) -> Choices | None:
     works = Contact.objects.filter(WORKING, owner=OuterRef("pk"))
     held = alert.response == Alert.Response.ACKNOWLEDGED
     colleagues = users_who_may(Action.RESPOND, alert.site).exclude(pk=user.pk or 0) if held else ()
+    steps = people_by_step(alert=alert, now=now)
     return Choices(
         sequence=escalation.sequence if escalation else 0,
         owners=list(owners_visible_to(user).filter(Exists(works)).only("pk", "name", "time_zone")),
         colleagues=list(colleagues),
+        steps=steps if len(steps) > 1 else (),
     )
 
 

@@ -19,7 +19,13 @@ from fleet.noc.queue_board import queue_row
 from fleet.noc.reader_language import languages_wanted
 from fleet.noc.whole_numbers import read_whole
 from runbooks.alerts import services
-from runbooks.alerts.errors import AlertError, CloseReasonMissing, StepsUndone, TextRefused
+from runbooks.alerts.errors import (
+    AlertError,
+    BadHold,
+    CloseReasonMissing,
+    StepsUndone,
+    TextRefused,
+)
 from runbooks.alerts.selectors import alert_for
 from runbooks.models import Alert
 from runbooks.runs.errors import RunError
@@ -115,7 +121,7 @@ def _attempt(
         service(alert=subject, by=request.user, now=now, client_action_id=action_id, **said)
     except SuppressionError as refusal:
         return refusal.sentence, 409 if refusal.code == "alert_moved" else 422
-    except (CloseReasonMissing, StepsUndone, TextRefused) as refusal:
+    except (BadHold, CloseReasonMissing, StepsUndone, TextRefused) as refusal:
         return refusal.sentence, 422
     except AlertError as refusal:
         return refusal.sentence, 409

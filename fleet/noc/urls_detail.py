@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("alerts/<int:alert_id>/close/", alert_views.alert_close, name="alert-close"),
     path("alerts/<int:alert_id>/comment/", alert_views.alert_comment, name="alert-comment"),
     path("alerts/<int:alert_id>/escalate/", alert_more_views.alert_escalate, name="alert-escalate"),
+    path("alerts/<int:alert_id>/keep/", alert_more_views.alert_keep, name="alert-keep"),
     path("alerts/<int:alert_id>/pass-on/", alert_more_views.alert_pass_on, name="alert-pass-on"),
     path(
         "alerts/<int:alert_id>/hand-over/",

@@ -33,6 +33,18 @@ class AlertNotWaiting(AlertError):
         )
 
 
+class BadHold(AlertError):
+    """An acknowledgement is to last for too short or too long."""
+
+    code = "bad_acknowledgement_length"
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(
+            "An acknowledgement lasts between 5 minutes and 4 days; choose a time between. Nothing "
+            f"was done with A-{alert.pk}."
+        )
+
+
 class AlertNotTaken(AlertError):
     """Nobody has taken the alert, so nobody can give it back."""
 
@@ -148,6 +160,18 @@ class NobodyCanBePaged(AlertError):
         whom = f"{owner.name}{number}, who answers for {alert.site}" if owner else "somebody"
         super().__init__(
             f"Nobody can be paged now by {policy}; call {whom}. Nothing was done with A-{alert.pk}."
+        )
+
+
+class StepReachesNobody(AlertError):
+    """Nobody of the step that somebody chose has a working contact, or there is no such step."""
+
+    code = "step_reaches_nobody"
+
+    def __init__(self, alert: Alert, number: int) -> None:
+        super().__init__(
+            f"Step {number} reaches nobody now. Choose another step, or page somebody by name. "
+            f"Nothing was done with A-{alert.pk}."
         )
 
 

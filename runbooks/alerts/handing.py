@@ -31,6 +31,7 @@ from runbooks.alerts.errors import (
     EscalationMovedOn,
     NobodyCanBePaged,
     NobodyToPage,
+    StepReachesNobody,
     holder_of,
 )
 from runbooks.escalation.services import NobodyReached, force_escalation, page_directly
@@ -49,6 +50,7 @@ def escalate_alert(
     by: User | None,
     seen_sequence: int,
     now: datetime,
+    to_step: int | None = None,
     owner: Owner | None = None,
     channel: Channel = Channel.BROWSER,
     client_action_id: str | None = None,
@@ -56,9 +58,11 @@ def escalate_alert(
 ) -> None:
     """T10: page by the next step now; whoever had acknowledged the alert has it no longer.
 
-    `seen_sequence` is the escalation's `sequence` that the person saw. Raises EscalationMovedOn
-    when another step was carried out since, NobodyCanBePaged when none reaches anybody now,
-    AlertCleared, AlertHeldBack, AlertMoved, AlertClosed.
+    `to_step`, from 0, is a step that the person chose instead; its hours and severities do not
+    count then. `seen_sequence` is the escalation's `sequence` that they saw. Raises
+    EscalationMovedOn when another step was carried out since, NobodyCanBePaged when none reaches
+    anybody now, StepReachesNobody when the chosen one does not, AlertCleared, AlertHeldBack,
+    AlertMoved, AlertClosed.
     """
     actor = Actor(by, owner, channel, client_action_id)
     current = locked(alert, actor)
@@ -66,18 +70,27 @@ def escalate_alert(
         return
     _refuse_what_pages_nobody(current)
     refuse_stale(current, actor, seen_revision=seen_revision, matters=_CHANGES_OF_HOLDER)
-    sentence = f"{actor.name} escalated it{actor.way}: the next step is taken now."
+    which = "the next step" if to_step is None else f"step {to_step + 1}"
+    sentence = f"{actor.name} escalated it{actor.way}: {which} is taken now."
     _take_from_holder(current)
     if current.response == Alert.Response.ACKNOWLEDGED:
         sentence += f" {holder_of(current)} has it no longer."
     write_action(alert=current, kind=Kind.ESCALATED, sentence=sentence, now=now, actor=actor)
-    try:
-        is_taken = force_escalation(alert=current, seen_sequence=seen_sequence, now=now)
-    except NobodyReached as nobody:
-        raise NobodyCanBePaged(current, str(nobody)) from nobody
-    if not is_taken:
-        raise EscalationMovedOn(current)
+    _force(current, seen_sequence, to_step, now)
     logger.info("alert.escalated", extra={"alert_id": alert.pk, "user_id": by.pk if by else None})
+
+
+def _force(alert: Alert, seen_sequence: int, to_step: int | None, now: datetime) -> None:
+    try:
+        is_taken = force_escalation(
+            alert=alert, seen_sequence=seen_sequence, now=now, to_step=to_step
+        )
+    except NobodyReached as nobody:
+        if to_step is not None:
+            raise StepReachesNobody(alert, to_step + 1) from nobody
+        raise NobodyCanBePaged(alert, str(nobody)) from nobody
+    if not is_taken:
+        raise EscalationMovedOn(alert)
 
 
 @transaction.atomic

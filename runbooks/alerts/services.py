@@ -32,9 +32,11 @@ from runbooks.alerts.actions import (
 from runbooks.alerts.errors import (
     AlertNotTaken,
     AlertNotWaiting,
+    BadHold,
     CloseReasonMissing,
     StepsUndone,
     TextRefused,
+    spell_moment,
 )
 from runbooks.alerts.handing import escalate_alert, hand_over_alert, pass_on_alert
 from runbooks.alerts.unfinished import steps_left
@@ -57,6 +59,9 @@ logger = logging.getLogger(__name__)
 #: Between a release and the first page, so that a slip of the finger pages nobody.
 RELEASE_GRACE = timedelta(seconds=10)
 
+#: How long somebody may say that their own acknowledgement lasts.
+SHORTEST_HOLD, LONGEST_HOLD = timedelta(minutes=5), timedelta(days=4)
+
 
 @transaction.atomic
 def acknowledge_alert(
@@ -64,6 +69,7 @@ def acknowledge_alert(
     alert: Alert,
     by: User | None,
     now: datetime,
+    lasts: timedelta | None = None,
     owner: Owner | None = None,
     channel: Channel = Channel.BROWSER,
     client_action_id: str | None = None,
@@ -72,39 +78,56 @@ def acknowledge_alert(
     """T6: take the alert; escalation stops and every page not yet out is cancelled.
 
     `by` has an account; `owner` acts from a page and may have none. The alert stays open until
-    its condition clears, somebody closes it or the acknowledgement runs out; one whose condition
-    has cleared already is closed. Raises AlertNotWaiting when another has it, AlertMoved,
-    AlertClosed.
+    its condition clears, somebody closes it or the acknowledgement runs out: after what the policy
+    gives, or `lasts` where its holder says so, now or later. One whose condition has cleared
+    already is closed. Raises AlertNotWaiting when another has it, BadHold, AlertMoved, AlertClosed.
     """
+    ends_at = _end_of_hold(alert, lasts, now)
     actor = Actor(by, owner, channel, client_action_id)
     current = locked(alert, actor)
     if current is None:
         return
     refuse_closed(current)
     if current.response == Alert.Response.ACKNOWLEDGED:
-        if is_held_by(current, actor):
-            return
-        raise AlertNotWaiting(current)
+        if not is_held_by(current, actor):
+            raise AlertNotWaiting(current)
+        if lasts is not None:
+            _keep(current, actor, ends_at, now)
+        return
     refuse_stale(current, actor, seen_revision=seen_revision, matters=[Kind.SEVERITY_ROSE])
-    _take(current, actor, now)
-    write_action(
-        alert=current,
-        kind=Kind.ACKNOWLEDGED,
-        sentence=f"{actor.name} took it{actor.way}. Paging stopped.",
-        now=now,
-        actor=actor,
-    )
+    _take(current, actor, ends_at, now)
+    until = f"; it begins anew {spell_moment(ends_at)} unless it is over" if lasts else ""
+    sentence = f"{actor.name} took it{actor.way}. Paging stopped{until}."
+    write_action(alert=current, kind=Kind.ACKNOWLEDGED, sentence=sentence, now=now, actor=actor)
     lifecycle.after_acknowledgement(alert=current, actor=actor, now=now)
 
 
-def _take(alert: Alert, actor: Actor, now: datetime) -> None:
+def _end_of_hold(alert: Alert, lasts: timedelta | None, now: datetime) -> datetime | None:
+    if lasts is None:
+        return acknowledgement_end(alert.policy_version, now)
+    if not SHORTEST_HOLD <= lasts <= LONGEST_HOLD:
+        raise BadHold(alert)
+    return now + lasts
+
+
+def _keep(alert: Alert, actor: Actor, ends_at: datetime | None, now: datetime) -> None:
+    """Let the acknowledgement of whoever has the alert last until another moment."""
+    Alert.objects.filter(pk=alert.pk, response=Alert.Response.ACKNOWLEDGED).update(
+        acknowledgement_ends_at=ends_at, revision=F("revision") + 1
+    )
+    anew = f"paging begins anew {spell_moment(ends_at)} unless it is over"
+    sentence = f"{actor.name} keeps it{actor.way}: {anew}."
+    write_action(alert=alert, kind=Kind.ACKNOWLEDGED, sentence=sentence, now=now, actor=actor)
+
+
+def _take(alert: Alert, actor: Actor, ends_at: datetime | None, now: datetime) -> None:
     """Give the alert to whoever acts, and stop what pages for it."""
     Alert.objects.filter(pk=alert.pk, response=Alert.Response.UNACKNOWLEDGED).update(
         response=Alert.Response.ACKNOWLEDGED,
         acknowledged_by=actor.user,
         acknowledged_owner=actor.owner,
         acknowledged_at=now,
-        acknowledgement_ends_at=acknowledgement_end(alert.policy_version, now),
+        acknowledgement_ends_at=ends_at,
         revision=F("revision") + 1,
     )
     stop_escalation(alert=alert)

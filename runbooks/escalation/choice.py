@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.models import Site
-from runbooks.escalation.plan import Decision, Step, facts_about, held, once_around
+from runbooks.escalation.plan import Decision, Step, advance, facts_about, held, once_around
 from runbooks.paging.people import KnownOwners, Person, owners_meant, reachable
 from telemetry.models import Finding
 
@@ -92,6 +92,24 @@ def choose(
     return first or _held(held(steps, **place, now=now, facts=facts))
 
 
+def choose_step(
+    steps: Sequence[Step], *, step_index: int, rounds_left: int, site: Site, now: datetime
+) -> Choice | None:
+    """Return what this very step does now, whatever its conditions; None when it reaches nobody."""
+    people = people_of(steps[step_index], site=site, now=now)
+    decision = advance(steps, step_index=step_index, rounds_left=rounds_left, now=now)
+    if not people or decision.next_due_at is None:
+        return None
+    return Choice(decision, step_index, ends_at=decision.next_due_at, people=people)
+
+
+def people_of(
+    step: Step, *, site: Site, now: datetime, known: KnownOwners | None = None
+) -> list[Person]:
+    """Return whom a step itself pages at `now`."""
+    return reachable(owners_meant(step.notify, site=site, at=now, known=known))
+
+
 def severity_name(severity: int | None) -> str:
     """Return a severity as steps name it, empty without one."""
     return "" if severity is None else Finding.Severity(severity).name.lower()
@@ -112,7 +130,7 @@ def _held(decision: Decision | None) -> Choice | None:
 def _people(
     step: Step, site: Site, now: datetime, known: KnownOwners | None
 ) -> tuple[list[Person], str]:
-    people = reachable(owners_meant(step.notify, site=site, at=now, known=known))
+    people = people_of(step, site=site, now=now, known=known)
     if people:
         return people, ""
     for word, title in STAND_INS:

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from fleet.models import Owner
 from fleet.services.engine import Module, engine_transaction
-from runbooks.escalation.choice import Choice, choose
+from runbooks.escalation.choice import Choice, choose, choose_step
 from runbooks.escalation.heard import unheard
 from runbooks.escalation.moves import Move, begin_rounds_anew, carry_out
 from runbooks.escalation.plan import PlanError, read_steps
@@ -25,7 +25,7 @@ State = Escalation.State
 
 
 class NobodyReached(Exception):
-    """No step of the policy, whose name it carries, reaches anybody now."""
+    """No step of the policy, whose name it carries, reaches anybody now; or not the one chosen."""
 
 
 def advance_due_escalations(*, now: datetime, limit: int = 200) -> int:
@@ -64,13 +64,17 @@ def advance_due_escalations(*, now: datetime, limit: int = 200) -> int:
     )
 
 
-def force_escalation(*, alert: Alert, seen_sequence: int, now: datetime) -> bool:
+def force_escalation(
+    *, alert: Alert, seen_sequence: int, now: datetime, to_step: int | None = None
+) -> bool:
     """Carry out the next step that reaches somebody now; False when it has moved on.
 
-    `seen_sequence` is the escalation's `sequence` that the person saw, so that a second click on
-    a stale screen takes no second step. After the last step of the last round the first one is
-    taken again. False, too, while the escalation is suspended. Raises NobodyReached when no step
-    of the whole policy reaches anybody now; nothing is changed then.
+    `to_step` is another one that somebody chose, from 0, whatever its conditions; the policy goes
+    on from there. `seen_sequence` is the escalation's `sequence` that the person saw, so that a
+    second click on a stale screen takes no second step. After the last step of the last round the
+    first one is taken again. False, too, while the escalation is suspended. Raises NobodyReached
+    when no step of the whole policy, or not the chosen one, reaches anybody now; nothing is changed
+    then.
     """
     escalation = (
         Escalation.objects.select_for_update(no_key=True, of=("self",))
@@ -81,7 +85,10 @@ def force_escalation(*, alert: Alert, seen_sequence: int, now: datetime) -> bool
     )
     if escalation is None:
         return False
-    choice = _first_that_pages(escalation, now)
+    if to_step is None:
+        choice = _first_that_pages(escalation, now)
+    else:
+        choice = _chosen_step(escalation, to_step, now)
     if choice is None:
         raise NobodyReached(escalation.policy_version.policy.name)
     Escalation.objects.filter(pk=escalation.pk).update(
@@ -190,6 +197,16 @@ def _first_that_pages(escalation: Escalation, now: datetime) -> Choice | None:
         if choice is not None and choice.people:
             return choice
     return None
+
+
+def _chosen_step(escalation: Escalation, number: int, now: datetime) -> Choice | None:
+    steps = read_steps(escalation.policy_version.steps)
+    is_over = _is_at_its_end(escalation)
+    rounds_left = escalation.policy_version.repeat if is_over else escalation.rounds_left
+    if not 0 <= number < len(steps):
+        return None
+    site = escalation.alert.site
+    return choose_step(steps, step_index=number, rounds_left=rounds_left, site=site, now=now)
 
 
 def _choose(

@@ -21,7 +21,13 @@ from runbooks.escalation.timers import (
     suspend_escalation,
     suspend_escalations,
 )
-from runbooks.escalation.upcoming import UpcomingStep, next_move, next_moves, upcoming_steps
+from runbooks.escalation.upcoming import (
+    UpcomingStep,
+    next_move,
+    next_moves,
+    people_by_step,
+    upcoming_steps,
+)
 
 __all__ = [
     "NobodyReached",
@@ -37,6 +43,7 @@ __all__ = [
     "next_moves",
     "page_directly",
     "pause_escalations",
+    "people_by_step",
     "resume_escalation",
     "stop_escalation",
     "stop_escalations",

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.core.exceptions import ObjectDoesNotExist
 
 from fleet.models import Owner
-from runbooks.escalation.choice import Choice, choose
+from runbooks.escalation.choice import Choice, choose, people_of
 from runbooks.escalation.plan import PlanError, read_steps
 from runbooks.models import Alert, Escalation
 from runbooks.paging.facts import NextMove
@@ -54,6 +54,19 @@ def upcoming_steps(*, alert: Alert, now: datetime) -> list[UpcomingStep]:
             stand_in=choice.stand_in,
         )
         for position, (at, choice) in enumerate(coming)
+    ]
+
+
+def people_by_step(*, alert: Alert, now: datetime) -> list[tuple[str, ...]]:
+    """Return whom each step of the policy pages now, by name; nothing if it is unreadable."""
+    known = known_owners([alert.site])
+    try:
+        steps = read_steps(alert.policy_version.steps)
+    except PlanError:
+        return []
+    return [
+        tuple(one.owner.name for one in people_of(step, site=alert.site, now=now, known=known))
+        for step in steps
     ]
 
 

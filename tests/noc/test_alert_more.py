@@ -56,6 +56,52 @@ def test_a_page_that_is_a_step_behind_escalates_nothing() -> None:
     assert Escalation.objects.get(alert=alert).sequence == 1
 
 
+def test_a_step_is_chosen_by_its_number_and_the_page_says_whom_it_pages() -> None:
+    alert = hot_alert()
+    first = alert.site.owner
+    assert first is not None
+    page = signed_in(make_user("operator")).get(reverse("noc:alert", args=[alert.pk]))
+    options = re.findall(r"<option[^>]*>(Step \d[^<]*)</option>", page.content.decode())
+    assert options == [f"Step 1: {first.name}", "Step 2: reaches nobody now"]
+    sequence = Escalation.objects.get(alert=alert).sequence
+    said = {"seen_sequence": sequence, "step": "1"}
+    assert act(alert, "escalate", make_user("operator"), **said)[0] == 200
+    assert Page.objects.filter(alert=alert, owner=first).count() == 2
+
+
+@pytest.mark.parametrize("step", ["2", "0", "-1", "x", "99", "9" * 30])
+def test_a_step_that_reaches_nobody_is_refused(step: str) -> None:
+    alert = hot_alert()
+    sequence = Escalation.objects.get(alert=alert).sequence
+    said = {"seen_sequence": sequence, "step": step}
+    status, page = act(alert, "escalate", make_user("operator"), **said)
+    assert status == 409
+    assert "reaches nobody now. Choose another step" in page
+    assert Escalation.objects.get(alert=alert).sequence == sequence
+
+
+def test_an_alert_is_taken_and_kept_for_as_long_as_one_says() -> None:
+    alert, user = hot_alert(), make_user("operator")
+    status, page = act(alert, "keep", user, minutes="30")
+    assert status == 200
+    assert "Keep it, from now on for" in page
+    alert.refresh_from_db()
+    assert alert.acknowledgement_ends_at == NOW + timedelta(minutes=30)
+    act(alert, "keep", user, minutes="4320")
+    alert.refresh_from_db()
+    assert alert.acknowledgement_ends_at == NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize("minutes", ["", "x", "4", "5761", "-30", "9" * 30])
+def test_a_length_that_is_none_takes_nothing(minutes: str) -> None:
+    alert = hot_alert()
+    status, page = act(alert, "keep", make_user("operator"), minutes=minutes)
+    assert status == 422
+    assert "An acknowledgement lasts between 5 minutes and 4 days" in page
+    alert.refresh_from_db()
+    assert alert.response == Alert.Response.UNACKNOWLEDGED
+
+
 @pytest.mark.parametrize("garbage", ["", "x", "-1", "9" * 30])
 def test_garbage_for_a_step_is_refused_and_escalates_nothing(garbage: str) -> None:
     alert = hot_alert()
@@ -154,7 +200,7 @@ def test_a_shelf_needs_an_end_and_a_reason_and_keeps_what_was_typed(
 def test_who_may_only_look_can_do_none_of_it() -> None:
     alert = hot_alert()
     viewer = make_user("viewer")
-    for name in ("escalate", "pass-on", "hand-over", "shelve", "unshelve"):
+    for name in ("escalate", "keep", "pass-on", "hand-over", "shelve", "unshelve"):
         status, _ = act(alert, name, viewer, to=viewer.pk, hours=1, shelf_reason="x")
         assert status == 403 or name == "hand-over"
     assert Escalation.objects.get(alert=alert).sequence == 1

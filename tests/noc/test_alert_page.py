@@ -133,7 +133,7 @@ def test_a_double_click_happens_once() -> None:
 def test_every_form_carries_an_action_id_of_its_own() -> None:
     page = page_of(hot_alert())
     ids = [part.split('"')[0] for part in page.split('name="client_action_id" value="')[1:]]
-    assert len(ids) == len(set(ids)) == 6
+    assert len(ids) == len(set(ids)) == 7
 
 
 def test_the_second_operator_is_told_who_was_first() -> None:

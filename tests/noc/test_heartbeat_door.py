@@ -138,6 +138,10 @@ def test_what_is_refused_puts_no_key_into_any_log(
     ("text", "written"),
     [
         ("/api/v1/heartbeat/hwb_abcdefgh" + "x" * 24, "/api/v1/heartbeat/hwb_abcdefgh•••"),
+        (
+            "GET /oncall/feeds/hwc_abcdefgh" + "z" * 32 + ".ics",
+            "GET /oncall/feeds/hwc_abcdefgh•••.ics",
+        ),
         ("token hw_abcdefgh" + "y-_" * 10 + ", bad", "token hw_abcdefgh•••, bad"),
         ("shown as hwb_abcdefgh", "shown as hwb_abcdefgh"),
         ("GET /p/" + "ab12." * 12 + "/ failed", "GET /p/•••/ failed"),

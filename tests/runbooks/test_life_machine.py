@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +38,9 @@ Condition, Response, State = Alert.Condition, Alert.Response, Escalation.State
 keys = st.sampled_from([*["thermal.envelope/a"] * 3, "thermal.envelope/b"])
 people = st.sampled_from([0, 1])
 severities = st.sampled_from([1, 2, 3])
+#: As the policy has it, most of all; the last one is refused.
+lengths = st.sampled_from([None, None, None, 5, 60, 1])
+chosen_steps = st.sampled_from([None, None, 0, 1, 99])
 
 
 def while_some(**state: str) -> Callable[[Any], Any]:
@@ -104,15 +108,18 @@ class AlertLife(LifeWorld):
 
     # What people do.
 
-    @rule(key=keys, who=people, late_by=st.sampled_from([0, 0, 1, 3]))
-    def acknowledge(self, key: str, who: int, late_by: int) -> None:
+    @rule(key=keys, who=people, late_by=st.sampled_from([0, 0, 1, 3]), minutes=lengths)
+    def acknowledge(self, key: str, who: int, late_by: int, minutes: int | None) -> None:
         """T6: the first one has it; a second one, or one who saw less, is refused."""
         before = self.newest(key)
         if before is None:
             return
         seen = max(before.revision - late_by, 1)
-        is_done = self.act(acknowledge_alert, before, who, seen_revision=seen)
+        lasts = None if minutes is None else timedelta(minutes=minutes)
+        is_done = self.act(acknowledge_alert, before, who, seen_revision=seen, lasts=lasts)
         after = self.newest(key)
+        if is_done and lasts and after.response == Response.ACKNOWLEDGED:
+            assert after.acknowledgement_ends_at == self.now + lasts
         if is_done and before.response == Response.UNACKNOWLEDGED:
             stays = before.condition == Condition.FIRING or before.is_flapping
             assert after.response == (Response.ACKNOWLEDGED if stays else Response.CLOSED)
@@ -138,19 +145,23 @@ class AlertLife(LifeWorld):
             assert self.newest(key).response == Response.CLOSED
 
     @while_some(condition=Condition.FIRING)
-    @rule(key=keys, who=people, late_by=st.sampled_from([0, 0, 1]))
-    def escalate(self, key: str, who: int, late_by: int) -> None:
-        """T10: one step, and only for who saw the last one."""
+    @rule(key=keys, who=people, late_by=st.sampled_from([0, 0, 1]), to_step=chosen_steps)
+    def escalate(self, key: str, who: int, late_by: int, to_step: int | None) -> None:
+        """T10: one step, the next or the chosen one, and only for who saw the last one."""
         before = self.newest(key)
         if before is None:
             return
         sequence = before.escalation.sequence
-        if self.act(escalate_alert, before, who, seen_sequence=sequence - late_by):
+        said = {"seen_sequence": sequence - late_by, "to_step": to_step}
+        if self.act(escalate_alert, before, who, **said):
             assert not late_by
             after = self.newest(key)
             assert after.response == Response.UNACKNOWLEDGED
             assert after.escalation.sequence == sequence + 1
-            assert Page.objects.filter(alert=after, sequence=sequence + 1).exists()
+            pages = Page.objects.filter(alert=after, sequence=sequence + 1)
+            assert pages.exists()
+            if to_step is not None:
+                assert {page.step_index for page in pages} == {to_step}
 
     @while_some(condition=Condition.FIRING)
     @rule(key=keys, who=people)

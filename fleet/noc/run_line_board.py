@@ -10,7 +10,7 @@ from typing import Final
 
 from fleet.noc.run_words import entry_words, state_words, waits_words
 from runbooks.library.document import RunbookDocument, RunbookError, fill
-from runbooks.library.progress import Progress
+from runbooks.library.outcomes import Progress
 from runbooks.library.run_log import names_of, run_progress
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunbookVersion, RunEntry

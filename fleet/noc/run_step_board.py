@@ -12,7 +12,8 @@ from fleet.noc.run_entry_board import EntryView
 from fleet.noc.run_words import OUTCOMES, outcome_words
 from fleet.noc.runbook_board import StepView
 from runbooks.library.document import RunbookStep
-from runbooks.library.progress import StepProgress, is_outside
+from runbooks.library.outcomes import StepProgress
+from runbooks.library.progress import is_outside
 from runbooks.models import Run, RunEntry
 from runbooks.runs.log import Writer
 from telemetry.metrics import spell_unit

@@ -16,7 +16,7 @@ from fleet.noc.run_quarantine_board import AsideView, aside_of_run
 from fleet.noc.run_step_board import Standing, StepRow, outside_entries, step_rows
 from fleet.noc.runbook_board import step_views
 from runbooks.library.document import RunbookDocument, RunbookError
-from runbooks.library.progress import Progress
+from runbooks.library.outcomes import Progress
 from runbooks.library.run_log import run_progress
 from runbooks.models import Alert, Run, RunbookVersion, RunEntry, RunJob
 from runbooks.runs.latecomers import late_entries

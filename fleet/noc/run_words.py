@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from runbooks.library.document import RunbookStep
-from runbooks.library.progress import Progress, StepProgress
+from runbooks.library.outcomes import Progress, StepProgress
 from runbooks.models import Run, RunEntry
 from runbooks.runs.sheet import SKEW_SHOWN_SECONDS, said_in_words
 

@@ -10,11 +10,12 @@ order from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runbooks.library.document import END, RunbookStep
+from runbooks.library.document import RunbookStep
 from runbooks.library.log_entry import LogEntry, end_of_wait
+from runbooks.library.outcomes import Progress, StepProgress
+from runbooks.library.ways import pass_over
 
 #: Outcomes that leave a mandatory step undone.
 _UNDONE = ("open", "waiting", "disputed", "cannot")
@@ -34,61 +35,12 @@ _COMPARED: Mapping[str, tuple[str, ...]] = {
     "scan": ("code",),
 }
 
-#: Kinds of step whose answer says whether and where to go on.
-_ANSWERED = ("approval", "branch")
-
 #: A verification is the engine's work: nobody is waited for.
 _STATES: Mapping[str, str] = {
     "approval": "waiting_approval",
     "timer": "waiting_timer",
     "person": "waiting_human",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StepProgress:
-    """Where one step stands.
-
-    `outcome` is open, done, cannot, skipped, waiting, disputed or passed (a branch went round it).
-    `waits_for` is approval, timer or verify; `until` the end of a wait, past or to come. `answer`
-    is the last word of an approval or a verification that did not go well: refused, verify_failed
-    or outcome_unknown. `counts` is the entry that stands for the step, `said` what each writer
-    says, by writer. `is_outside` marks a reading beyond its bounds. `barred_by` stands at what
-    cannot be undone: the first step before it whose answer, an approval or the way at a branch, is
-    missing. `is_undecided` marks a branch that was left without a way.
-    """
-
-    id: str
-    outcome: str = "open"
-    waits_for: str = ""
-    until: datetime | None = None
-    answer: str = ""
-    counts: LogEntry | None = None
-    said: tuple[LogEntry, ...] = ()
-    is_outside: bool = False
-    barred_by: str = ""
-    is_undecided: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands.
-
-    `state` is one of the run's states that are not ends. `current` is the first step that is open
-    or waits, or a branch at which nobody knows the way; empty when there is none. `waits_for` adds
-    person: somebody has to decide. `undone` are
-    the mandatory steps that are neither done nor skipped, `unable` those of them that somebody
-    says cannot be done, `disputed` all steps of which different things are said.
-    """
-
-    steps: tuple[StepProgress, ...]
-    state: str
-    current: str
-    waits_for: str
-    until: datetime | None
-    undone: tuple[str, ...]
-    unable: tuple[str, ...]
-    disputed: tuple[str, ...]
 
 
 def progress_of(
@@ -100,7 +52,7 @@ def progress_of(
     for entry in log:
         by_step.setdefault(entry.step, []).append(entry)
     found = [_step(step, by_step.get(step.id, []), now) for step in steps]
-    found = _pass_over(steps, found)
+    found = pass_over(steps, found)
     has_begun = any(entry.step for entry in log)
     return _summary(steps, found, has_begun=has_begun)
 
@@ -243,47 +195,6 @@ def _verification(step: RunbookStep, log: Sequence[LogEntry]) -> StepProgress:
     if last == "verify_asked":
         return StepProgress(step.id, "waiting", "verify")
     return StepProgress(step.id, answer=last)
-
-
-def _pass_over(steps: Sequence[RunbookStep], found: Sequence[StepProgress]) -> list[StepProgress]:
-    """Go round the steps between a branch and where its chosen option leads; bar what must be."""
-    places = {step.id: place for place, step in enumerate(steps)} | {END: len(steps)}
-    made: list[StepProgress] = []
-    resume = 0
-    # The first answer that is missing on the way, and the last approval that was gone round.
-    missing = evaded = ""
-    for place, (step, progress) in enumerate(zip(steps, found, strict=True)):
-        if place < resume:
-            if progress.outcome in ("open", "waiting"):
-                progress = StepProgress(step.id, "passed")
-            made.append(_barred(step, progress, missing or evaded))
-            if step.kind == "approval" and progress.outcome != "done":
-                evaded = step.id
-            continue
-        made.append(_undecided(step, _barred(step, progress, missing)))
-        if step.kind in _ANSWERED and progress.outcome != "done":
-            missing = missing or step.id
-        resume = max(resume, places.get(_way(step, progress), 0))
-    return made
-
-
-def _way(step: RunbookStep, progress: StepProgress) -> str:
-    """Return where the option that was chosen leads; empty where it goes on with the next step."""
-    if progress.outcome != "done" or progress.counts is None:
-        return ""
-    choice = progress.counts.input.get("choice")
-    return next((option.goto for option in step.options if option.choice == choice), "")
-
-
-def _barred(step: RunbookStep, progress: StepProgress, missing: str) -> StepProgress:
-    """What cannot be undone waits for what is missing; what nobody will do waits for nothing."""
-    is_barred = step.is_destructive and progress.outcome not in ("cannot", "skipped")
-    return replace(progress, barred_by=missing) if is_barred and missing else progress
-
-
-def _undecided(step: RunbookStep, progress: StepProgress) -> StepProgress:
-    is_left = step.kind == "branch" and progress.outcome in ("cannot", "skipped", "disputed")
-    return replace(progress, is_undecided=True) if is_left else progress
 
 
 def _summary(

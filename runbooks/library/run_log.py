@@ -7,7 +7,8 @@ from datetime import datetime
 
 from runbooks.library.document import RunbookDocument, fill
 from runbooks.library.log_entry import LogEntry
-from runbooks.library.progress import Progress, progress_of
+from runbooks.library.outcomes import Progress
+from runbooks.library.progress import progress_of
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunEntry
 

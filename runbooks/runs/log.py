@@ -18,7 +18,7 @@ from django.db.models import F
 from fleet.live import LiveEvent, publish_on_commit
 from fleet.names import name_of as spelled
 from runbooks.library.document import RunbookDocument
-from runbooks.library.progress import Progress
+from runbooks.library.outcomes import Progress
 from runbooks.library.run_log import run_progress
 from runbooks.library.selectors import document_of
 from runbooks.models import Run, RunbookVersion, RunEntry

@@ -20,7 +20,7 @@ from runbooks.runs.log import Channel, Kind, Writer, name_of, write
 from runbooks.runs.scans import judge_scan, with_visible_code
 
 if TYPE_CHECKING:
-    from runbooks.library.progress import Progress
+    from runbooks.library.outcomes import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from runbooks.library.document import RunbookStep, fill
 from runbooks.library.log_entry import LogEntry
-from runbooks.library.progress import StepProgress
+from runbooks.library.outcomes import StepProgress
 from runbooks.library.run_log import run_progress
 from runbooks.models import Run, RunEntry
 from runbooks.runs.log import name_of

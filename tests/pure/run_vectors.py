@@ -9,7 +9,7 @@ from typing import Any
 
 from runbooks.library.document import RunbookStep, StepOption
 from runbooks.library.log_entry import LogEntry
-from runbooks.library.progress import Progress, StepProgress
+from runbooks.library.outcomes import Progress, StepProgress
 from tests.architecture.tree import ROOT
 from tests.pure.run_steps import make_step
 

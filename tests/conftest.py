@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+from channels.layers import channel_layers
 from django.conf import settings as django_settings
 from django.db import connection
 from hypothesis import settings
@@ -48,6 +49,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # On servers of the caller's own the role may not be allowed to pass over triggers.
 if IS_EMBEDDED:
     use_it()
+
+
+@pytest.fixture(autouse=True)
+def _a_channel_layer_of_its_own(request: pytest.FixtureRequest) -> None:
+    """Give a test with an event loop of its own a layer that holds no locks of another's."""
+    if request.node.get_closest_marker("asyncio"):
+        channel_layers.backends.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -39,9 +39,15 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
     if feed is None or not _may_view(feed.user):
         said = "No calendar is at this address any more; make one on the schedule's page."
         return JsonResponse({"code": "unknown_calendar", "message": said}, status=404)
-    # From the beginning of an hour, so that what calendars read twice is the same twice.
-    start = now.replace(minute=0, second=0, microsecond=0) - _PAST
-    body = export_calendar(feed.schedule, start=start, end=now + _AHEAD, with_addresses=False)
+    # Of whole days, so that what calendars read twice on one is the same twice.
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    body = export_calendar(
+        feed.schedule,
+        start=today - _PAST,
+        end=today + _AHEAD,
+        with_addresses=False,
+        with_reasons=False,
+    )
     return HttpResponse(body, content_type="text/calendar; charset=utf-8")
 
 

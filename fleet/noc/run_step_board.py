@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from fleet.access import has_standing
+from fleet.names import listed
 from fleet.noc.run_entry_board import EntryView
 from fleet.noc.run_words import OUTCOMES, outcome_words
 from fleet.noc.runbook_board import StepView
@@ -62,8 +63,8 @@ class StepRow:
     news: EntryView | None
     look: str
     asks: StepAsks
-    #: The number of the step whose answer it waits for, 0 for none.
-    waits_for_step: int = 0
+    #: The numbers of the steps whose answers it waits for.
+    waits_for: Sequence[int] = ()
     is_undecided: bool = False
 
     @property
@@ -80,6 +81,17 @@ class StepRow:
     def is_over(self) -> bool:
         """Whether its wait was started, and nobody waits for it any more."""
         return self.until is None and self.news is not None
+
+    @property
+    def waits_words(self) -> str:
+        """The steps whose answers it waits for: `step 2`, `steps 2 and 5`."""
+        steps = "step" if len(self.waits_for) == 1 else "steps"
+        return f"{steps} {listed([str(number) for number in self.waits_for])}"
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether it is still to be done and must not be yet."""
+        return bool(self.waits_for) and self.outcome not in ("done", "passed")
 
     @property
     def is_disputed(self) -> bool:
@@ -135,7 +147,7 @@ def step_rows(
             news=_news(found, by_step.get(step.id, [])),
             look=looks.get(step.id, ""),
             asks=_asks(run, step, found, by_step.get(step.id, []), standing),
-            waits_for_step=numbers.get(found.barred_by, 0),
+            waits_for=[numbers[step_id] for step_id in found.barred_by],
             is_undecided=found.is_undecided,
         )
         for step, view, found in steps
@@ -181,12 +193,12 @@ def _asks(
     asked_by = {e.row.actor_id for e in about if e.row.kind == Kind.APPROVAL_ASKED}
     is_asker = user is not None and user.pk in asked_by
     is_free = found.outcome == "open"
-    is_left = found.outcome in ("cannot", "skipped")
+    is_left = found.outcome in ("cannot", "skipped", "passed") and not waits
     may_answer = waits and user is not None and not is_asker
     return StepAsks(
         may_choose=standing.is_lead and standing.may_run and len(found.said) > 1,
         may_ask_approval=standing.may_run and step.kind == "approval" and (is_free or is_left),
         may_answer=may_answer and user is not None and has_standing(user, step.approver, run.site),
-        may_verify=standing.may_run and step.kind == "verify" and is_free,
+        may_verify=standing.may_run and step.kind == "verify" and is_free and not found.barred_by,
         is_asker=is_asker and waits,
     )

@@ -78,13 +78,19 @@ def _said(step: RunbookStep, form: QueryDict, now: datetime) -> tuple[RunEntry.K
     """Return what a form says of a step, as its log keeps it."""
     answer = form.get("answer", "")
     if answer in _ASKED:
-        return _ASKED[answer], {}
+        return _ASKED[answer], _without(form)
     if answer == "cannot":
         return Kind.STEP_CANNOT, {"reason": form.get("reason", "").strip()}
     if answer == "timer":
         until = now + timedelta(seconds=step.wait_seconds or 0)
-        return Kind.TIMER_STARTED, {"until": until.isoformat()}
-    return Kind.STEP_DONE, _done(step, form)
+        return Kind.TIMER_STARTED, {"until": until.isoformat()} | _without(form)
+    return Kind.STEP_DONE, _done(step, form) | _without(form)
+
+
+def _without(form: QueryDict) -> Input:
+    """Why it is done without the answers that it waits for."""
+    reason = form.get("without", "").strip()
+    return {"reason": reason} if reason else {}
 
 
 def _done(step: RunbookStep, form: QueryDict) -> Input:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any, Literal
+from time import monotonic
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -39,6 +40,10 @@ TOLD_AGAIN_AFTER = timedelta(hours=1)
 HOLD_INCIDENTS = (Contact.Kind.PAGERDUTY, Contact.Kind.ALERTMANAGER)
 #: One message names so many; the rest is a number.
 MOST_NAMED = 20
+#: Nobody more is tried after so long: the auditor has to go round again.
+LONGEST_ROUND_SECONDS = 45.0
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,13 @@ class _News:
         return lines
 
 
+class _Told(NamedTuple):
+    """Whether anybody took a message, and whether others than the catch-all owner did."""
+
+    is_taken: bool
+    is_wide: bool = False
+
+
 def tell_of_promises(*, now: datetime) -> int:
     """Tell of what stays broken, again each hour, and once when it holds again.
 
@@ -131,7 +143,8 @@ def _mended() -> _News:
 
 
 def _tell(news: _News, now: datetime) -> bool:
-    if not _is_taken(news, now):
+    outcome = _told(news, now)
+    if not outcome.is_taken:
         logger.error("promise.not_told", extra={"kind": news.kind, "count": len(news.promises)})
         return False
     for code in sorted({BrokenPromise.Code(row.code) for row in news.promises}):
@@ -139,11 +152,11 @@ def _tell(news: _News, now: datetime) -> bool:
         # because we ended in between is told once more.
         told = [row.pk for row in news.promises if row.code == code]
         with engine_transaction(module=Module.AUDIT):
-            note_told(code=code, ids=told, now=now)
+            note_told(code=code, ids=told, now=now, is_wide=outcome.is_wide)
     return True
 
 
-def _is_taken(news: _News, now: datetime) -> bool:
+def _told(news: _News, now: datetime) -> _Told:
     """Tell the catch-all owner, and administrators of what nobody has mended in an hour.
 
     Where the catch-all owner takes nothing, administrators are told at once.
@@ -152,34 +165,49 @@ def _is_taken(news: _News, now: datetime) -> bool:
     by_catch_all = [contact for contact in contacts if contact.owner.is_catch_all]
     others = _by_owner(contact for contact in contacts if not contact.owner.is_catch_all)
     if news.kind == MENDED:
-        return _is_end_taken(news, by_catch_all, others, now)
-    first = news.turn % len(by_catch_all) if by_catch_all else 0
-    taken = _is_one_taken([*by_catch_all[first:], *by_catch_all[:first]], news, now)
-    if taken and not news.turn:
-        return True
-    also = [_is_one_taken(theirs, news, now) for theirs in others]
-    return taken or any(also)
+        return _end_told(news, by_catch_all, others, now)
+    is_taken = _is_one_taken(_turned(by_catch_all, news.turn), news, now)
+    if is_taken and not news.turn:
+        return _Told(is_taken)
+    also = _others_told(_turned(others, news.turn), news, now)
+    return _Told(is_taken or also, is_wide=also)
 
 
-def _is_end_taken(
-    news: _News, by_catch_all: list[Contact], others: list[list[Contact]], now: datetime
-) -> bool:
+def _end_told(
+    news: _News, by_catch_all: list[Contact], others: Sequence[Sequence[Contact]], now: datetime
+) -> _Told:
     """Try everybody who was told that it did not hold; a mailbox may take it and nobody read it.
 
     That nothing is broken any more is for every contact that keeps an incident open until then.
     """
     held = HOLD_INCIDENTS if news.is_over else ()
     told = [c for place, c in enumerate(by_catch_all) if place < news.turn or c.kind in held]
-    taken = [_is_delivered(contact, news, now) for contact in told]
+    ends = [c for theirs in others for c in theirs if c.kind in held]
+    taken = [_is_delivered(contact, news, now) for contact in [*told, *ends]]
     rest = [contact for contact in by_catch_all if contact not in told]
     is_taken = any(taken) or _is_one_taken(rest, news, now)
-    is_for_all = news.turn > 1 or not is_taken
-    also = [
-        _is_one_taken(theirs, news, now)
-        for theirs in others
-        if is_for_all or any(contact.kind in held for contact in theirs)
-    ]
-    return is_taken or any(also)
+    if is_taken and not any(row.is_told_widely for row in news.promises):
+        return _Told(is_taken)
+    waiting = [[c for c in theirs if c not in ends] for theirs in others]
+    return _Told(_others_told(waiting, news, now) or is_taken)
+
+
+def _others_told(others: Iterable[Iterable[Contact]], news: _News, now: datetime) -> bool:
+    """Tell each of several people; those for whom no time is left come first another time."""
+    ends_at = monotonic() + LONGEST_ROUND_SECONDS
+    is_taken = False
+    for contacts in others:
+        if monotonic() >= ends_at:
+            logger.warning("promise.no_time_left", extra={"kind": news.kind})
+            break
+        is_taken = _is_one_taken(contacts, news, now) or is_taken
+    return is_taken
+
+
+def _turned(things: Sequence[_T], turn: int) -> list[_T]:
+    """Begin with another one each time."""
+    first = turn % len(things) if things else 0
+    return [*things[first:], *things[:first]]
 
 
 def _contacts() -> list[Contact]:

@@ -183,15 +183,14 @@ def _gaps(network: Network, now: datetime) -> Iterator[Lack]:
 
 
 def _ending_calendars(network: Network, now: datetime) -> Iterator[Lack]:
-    """Tell of calendars taken in that end within sight, or ended lately and nobody has noticed."""
+    """Tell of calendars taken in that end within sight."""
     for schedule, end in ends_of_calendars(network.schedules.values()):
-        if now - AHEAD < end <= now + AHEAD:
+        if now < end <= now + AHEAD:
             local = end.astimezone(ZoneInfo(schedule.time_zone))
-            words = "ends" if end > now else "ended"
             yield Lack(
                 "calendar_ends",
                 schedule.name,
-                f"The calendar taken into {schedule} {words} on {local:%a %-d %b at %H:%M} "
+                f"The calendar taken into {schedule} ends on {local:%a %-d %b at %H:%M} "
                 f"({schedule.time_zone}); from then on its own rotations say who is on call. Take "
                 "the calendar in again.",
                 schedule_id=schedule.pk,

@@ -17,8 +17,9 @@ class StepProgress:
     is the last word of an approval or a verification that did not go well: refused, verify_failed
     or outcome_unknown. `counts` is the entry that stands for the step, `said` what each writer
     says, by writer. `is_outside` marks a reading beyond its bounds. `barred_by` stands at what
-    cannot be undone: the first step before it whose answer, an approval or the way at a branch, is
-    missing. `is_undecided` marks a branch that was left without a way.
+    cannot be undone, whatever became of it: the approvals before it that are missing, and branches
+    at which nobody knows the way. `is_undecided` marks such a branch: it was left, or its answer
+    is none of this edition's.
     """
 
     id: str
@@ -29,7 +30,7 @@ class StepProgress:
     counts: LogEntry | None = None
     said: tuple[LogEntry, ...] = ()
     is_outside: bool = False
-    barred_by: str = ""
+    barred_by: tuple[str, ...] = ()
     is_undecided: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Addresses from which calendars of others follow a schedule."""
+"""Calendars of others follow a schedule; administrators hear of trouble, and of its end."""
 
 from __future__ import annotations
 
@@ -46,5 +46,10 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={"ordering": ["created_at", "pk"]},
+        ),
+        migrations.AddField(
+            model_name="brokenpromise",
+            name="is_told_widely",
+            field=models.BooleanField(db_default=False, default=False),
         ),
     ]

@@ -32,6 +32,8 @@ class BrokenPromise(models.Model):
     mended_at = models.DateTimeField(null=True, blank=True)
     #: When the people who keep Hearthwatch running were last told of it.
     told_at = models.DateTimeField(null=True, blank=True)
+    #: Whether administrators were told, who then hear that it holds again.
+    is_told_widely = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["-last_seen_at"]

@@ -81,12 +81,18 @@ def read_calendar(
 
 
 def export_calendar(
-    schedule: Schedule, *, start: datetime, end: datetime, with_addresses: bool
+    schedule: Schedule,
+    *,
+    start: datetime,
+    end: datetime,
+    with_addresses: bool,
+    with_reasons: bool = True,
 ) -> bytes:
     """Return the turns from `start` to `end` as an iCalendar file; gaps are left out.
 
     `with_addresses` names people as attendees by the email of their account; without it the file
-    holds no address and can be taken in again all the same.
+    holds no address and can be taken in again all the same. `with_reasons` tells why somebody
+    stands in, as was written down.
     """
     calendar = Calendar()
     calendar.add("prodid", "-//Hearthwatch//On call//EN")
@@ -95,6 +101,8 @@ def export_calendar(
     for turn in turns_between(schedule, start=start, end=end):
         if turn.owner is not None:
             event = _write_event(schedule, turn, turn.owner, start)
+            reason = turn.reason if with_reasons else ""
+            event.add("description", turn.layer or reason or turn.origin)
             if with_addresses and turn.owner.user is not None and turn.owner.user.email:
                 event.add("attendee", vCalAddress(f"mailto:{turn.owner.user.email}"))
             calendar.add_component(event)
@@ -108,7 +116,6 @@ def _write_event(schedule: Schedule, turn: ShownTurn, owner: Owner, stamp: datet
     event.add("dtstart", turn.starts_at)
     event.add("dtend", turn.ends_at)
     event.add("summary", owner.name)
-    event.add("description", turn.layer or turn.reason or turn.origin)
     event.add(_OWNER, str(owner.pk))
     return event
 

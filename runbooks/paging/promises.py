@@ -66,10 +66,13 @@ def mend_all_but(
 
 
 @transaction.atomic
-def note_told(*, code: BrokenPromise.Code, ids: Collection[int], now: datetime) -> None:
-    """Write down that somebody was told of these promises of `code`."""
+def note_told(
+    *, code: BrokenPromise.Code, ids: Collection[int], now: datetime, is_wide: bool = False
+) -> None:
+    """Write down that somebody was told of these promises of `code`; `is_wide`: administrators."""
     _has_turn(code, waits=True)
-    BrokenPromise.objects.filter(pk__in=ids).update(told_at=now)
+    wide = {"is_told_widely": True} if is_wide else {}
+    BrokenPromise.objects.filter(pk__in=ids).update(told_at=now, **wide)
 
 
 def _open(code: BrokenPromise.Code) -> QuerySet[BrokenPromise]:

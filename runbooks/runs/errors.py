@@ -45,11 +45,13 @@ def steps_undone(run: Run, document: RunbookDocument, undone: Sequence[str]) -> 
     )
 
 
-def step_barred(run: Run, document: RunbookDocument, step_id: str, barred_by: str) -> RunError:
-    """A step that cannot be undone, before the answer that it waits for."""
-    step, before = (names_of(document, [one], run.values) for one in (step_id, barred_by))
+def step_barred(
+    run: Run, document: RunbookDocument, step_id: str, barred_by: Sequence[str]
+) -> RunError:
+    """A step that cannot be undone, before the answers that it waits for."""
+    step, before = (names_of(document, ids, run.values) for ids in ([step_id], barred_by))
     return RunError(
         "step_barred",
         f"{step[:1].upper()}{step[1:]} cannot be undone and waits for {before}. Have that answered "
-        "first, or say that this cannot be done.",
+        "first, or say why it is done without.",
     )

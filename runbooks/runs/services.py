@@ -59,6 +59,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+#: What does something at a step, or begins to.
+_DOES = (Kind.STEP_DONE, Kind.VERIFY_ASKED, Kind.TIMER_STARTED)
+
 
 @transaction.atomic
 def enter(
@@ -74,11 +77,12 @@ def enter(
     """Write what somebody who is logged in says: a step, an approval, a choice, a note.
 
     `said` is the entry's input. Raises RunError; notes are never too late, all else is. What cannot
-    be undone is not done before what it waits for, where a device's word that it was is taken in.
+    be undone is not done before what it waits for, unless `said` has a `reason`; a device's word
+    that it was is taken in either way.
     """
     current = locked_run(run.pk) if kind == Kind.NOTED else open_run(run)
     document = document_of(current.runbook_version)
-    if kind == Kind.STEP_DONE:
+    if kind in _DOES and not str((said or {}).get("reason") or "").strip():
         _refuse_barred(current, document, step_id, now)
     entry = record(
         run=current,
@@ -95,7 +99,7 @@ def enter(
 
 def _refuse_barred(run: Run, document: RunbookDocument, step_id: str, now: datetime) -> None:
     progress = run_progress(run, now=now, document=document)
-    barred_by = next((one.barred_by for one in progress.steps if one.id == step_id), "")
+    barred_by = next((one.barred_by for one in progress.steps if one.id == step_id), ())
     if barred_by:
         raise step_barred(run, document, step_id, barred_by)
 

@@ -83,7 +83,7 @@ def standby_of(*, runs: list[Run], site: Site, me: User, now: datetime, language
 def _left_out(runs: list[Run], site: Site) -> Json:
     """Ask only where the room was used up."""
     alerts = sum(run.alert is not None for run in runs)
-    more = _alerts_without_run(site).count() - alerts if alerts >= MOST_ALERTS else 0
+    more = max(0, _alerts_without_run(site).count() - alerts) if alerts >= MOST_ALERTS else 0
     is_full = len(runs) - alerts >= MOST_RUNBOOKS
     titles = newest_versions().order_by(*_IN_ORDER).values_list("runbook__title", flat=True)
     return {"alerts": more, "runbooks": list(titles[MOST_RUNBOOKS:]) if is_full else []}

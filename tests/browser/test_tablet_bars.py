@@ -77,6 +77,47 @@ def test_without_a_network_a_yes_by_telephone_is_written_down_with_the_step(
     assert entry.input == {"reason": "Mei Ito said yes by telephone."}
 
 
+def test_what_was_left_is_barred_when_it_is_entered_again(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    tablet = tablets.new(run_world.hands, installs=False)
+    page = tablet.carry(elsewhere(run_world.run, ALLOW, STOP, LOOK))
+    tablet.go_to(2)
+    tablet.give_reason("Cannot do", "No key.")
+    tablet.go_to(2)
+    tablet.press("Enter it again")
+    expect(page.locator(".barred")).to_be_visible()
+    expect(page.locator("#main-act")).to_have_text("Go to step 1")
+
+
+def test_a_refusal_takes_back_the_yes_that_was_told(tablets: Tablets, run_world: RunWorld) -> None:
+    run = elsewhere(run_world.run, ALLOW, STOP)
+    engineer = elsewhere(make_user, "engineer", run_world.site)
+    tablet = tablets.new(run_world.hands, installs=False)
+    page = tablet.carry(run)
+    tablet.enter("Ask for approval")
+    tablet.has_sent_all()
+    tablet.go_to(2)
+    tablet.press("Without it, say why")
+    page.locator("#sheet-words").fill("They said yes.")
+    tablet.press("Save")
+    expect(page.locator("#main-act")).to_have_text("Before you do it")
+    kind, now, said = RunEntry.Kind.REFUSED, datetime.now(UTC), {"reason": "Not today."}
+    elsewhere(enter, run=run, kind=kind, by=engineer, now=now, step_id="allow", said=said)
+    tablet.send_now()
+    expect(page.locator(".barred")).to_have_text("Refused at step 1: Ask whether it may stop")
+
+
+def test_every_answer_that_is_missing_is_named(tablets: Tablets, run_world: RunWorld) -> None:
+    more = make_step("more", "approval", title="Ask the owner too", approver="owner")
+    tablet = tablets.new(run_world.hands, installs=False)
+    page = tablet.carry(elsewhere(run_world.run, ALLOW, more, STOP))
+    tablet.go_to(3)
+    expect(page.locator(".barred")).to_have_text(
+        "Not before it is approved at step 1: Ask whether it may stop, then step 2"
+    )
+
+
 @pytest.mark.parametrize("button", ["Cannot do", "Skip, say why"])
 def test_a_branch_that_nobody_can_answer_holds_the_run(
     tablets: Tablets, run_world: RunWorld, button: str

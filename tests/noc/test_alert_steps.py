@@ -12,6 +12,7 @@ from django.urls import reverse
 from fleet.models import Site
 from runbooks.library.document import RunbookStep, StepOption
 from runbooks.models import Alert, Run, RunEntry
+from runbooks.runs.errors import RunError
 from runbooks.runs.services import enter, pause_run, start_run_for_alert
 from tests.factories import NOON, make_site, make_user
 from tests.pure.run_steps import make_step
@@ -212,15 +213,53 @@ def test_what_cannot_be_undone_is_not_entered_before_what_it_waits_for(
     enter(run=run, kind=skipped, by=operator, now=NOON, step_id="allow", said=said)
     page = page_of(client, alert)
     assert "waits for the answer of step 1" in page
-    assert "Done</button>" not in page
     refused = press(client, alert, run, "stop", answer="done")
     assert refused.status_code == 409
     assert (
         "Step 2 &quot;Stop the node&quot; cannot be undone and waits for step 1 &quot;Ask whether "
-        "the node may stop&quot;. Have that answered first, or say that this cannot be done."
+        "the node may stop&quot;. Have that answered first, or say why it is done without."
     ) in refused.content.decode()
     assert not run.entries.filter(step_id="stop").exists()
     assert press(client, alert, run, "stop", answer="cannot", reason="No.").status_code == 302
+    # What was left is barred as before, if it is to be done after all.
+    with pytest.raises(RunError, match="waits for step 1"):
+        enter(run=run, kind=RunEntry.Kind.STEP_DONE, by=operator, now=NOON, step_id="stop")
+
+
+def test_what_cannot_wait_is_done_without_the_answer_and_says_why(
+    client: Client, operator: Any, site: Site
+) -> None:
+    steps = (
+        make_step("allow", "approval", title="Ask whether the node may stop"),
+        make_step("level", "reading", title="Drain it to", unit="Pa", is_destructive=True),
+    )
+    alert, run = followed(site, operator, *steps)
+    said = {"reason": "Nobody answers."}
+    kind = RunEntry.Kind.STEP_CANNOT
+    enter(run=run, kind=kind, by=operator, now=NOON, step_id="allow", said=said)
+    assert "Do it without, say why" in page_of(client, alert)
+    why = {"without": "Mei Ito said yes by telephone."}
+    assert press(client, alert, run, "level", answer="done", value="20", **why).status_code == 302
+    entry = newest_entry(run)
+    assert entry.input == {"value": 20, "unit": "Pa", "reason": "Mei Ito said yes by telephone."}
+    page = page_of(client, alert)
+    assert "Done without the answer of step 1, which is still missing." in page
+
+
+@pytest.mark.parametrize(("kind", "ask"), [("verify", "verify"), ("wait", "timer")])
+def test_nothing_is_begun_at_what_cannot_be_undone_before_it_may(
+    client: Client, operator: Any, site: Site, kind: str, ask: str
+) -> None:
+    begun = make_step(
+        "begin", kind, is_destructive=True, metric="hw.temperature", unit="Cel", wait_seconds=60
+    )
+    alert, run = followed(site, operator, make_step("allow", "approval"), begun)
+    said = {"reason": "Nobody answers."}
+    skipped = RunEntry.Kind.STEP_SKIPPED
+    enter(run=run, kind=skipped, by=operator, now=NOON, step_id="allow", said=said)
+    assert press(client, alert, run, "begin", answer=ask).status_code == 409
+    assert press(client, alert, run, "begin", answer=ask, without="It burns.").status_code == 302
+    assert newest_entry(run).input["reason"] == "It burns."
 
 
 def test_a_branch_that_was_left_is_answered_here(client: Client, operator: Any, site: Site) -> None:

@@ -79,9 +79,21 @@ def test_a_calendar_sees_what_changed_and_no_addresses(europe: Schedule, viewer:
     address = address_in(made_by(viewer))
     zoe, tomorrow = make_owner(name="Zoe"), NOW + timedelta(days=1)
     end = tomorrow + timedelta(hours=2)
-    add_override(schedule=europe, owner=zoe, starts_at=tomorrow, ends_at=end, by=None, now=NOW)
+    span = {"starts_at": tomorrow, "ends_at": end, "reason": "Anne is ill."}
+    add_override(schedule=europe, owner=zoe, by=None, now=NOW, **span)
     assert "Zoe" in turns_at(address)
-    assert b"example.org" not in Client().get(address).content
+    calendar = Client().get(address).content
+    assert b"example.org" not in calendar
+    assert b"ill" not in calendar
+
+
+def test_read_twice_on_a_day_it_says_the_same(
+    europe: Schedule, viewer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = address_in(made_by(viewer))
+    first = Client().get(address).content
+    stop_clock(monkeypatch, NOW + timedelta(hours=5))
+    assert Client().get(address).content == first
 
 
 def test_a_revoked_address_answers_nobody(europe: Schedule, viewer: Any) -> None:

@@ -78,7 +78,7 @@ def _step(step: StepProgress) -> dict[str, Any]:
         "counts": step.counts.names[-1] if step.counts else None,
         "said": [entry.names[-1] for entry in step.said],
         "is_outside": step.is_outside,
-        "barred_by": step.barred_by,
+        "barred_by": list(step.barred_by),
         "is_undecided": step.is_undecided,
     }
 

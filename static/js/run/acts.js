@@ -109,14 +109,6 @@ export class Acts {
     return { text: words[kind] ?? "", keep: (text) => { words[kind] = text; this.page.keep(step.id); } };
   }
 
-  /** What cannot wait for the answer before it: done with a reason, which goes into the log. */
-  async without(step) {
-    (await this.later.sheets()).askReason(step, "step_done", this.typed(step, "step_done"), (_, kind, { reason }) => {
-      this.page.memoryOf(step.id).without = reason;
-      this.redraw();
-    });
-  }
-
   async offerAnswer(step, box) {
     (await this.later.answers()).offerAnswer(step, box, this);
   }

@@ -135,7 +135,8 @@ class RunPage {
     const own = entries.filter(touches).map((entry) => [entry.id, entry.state]);
     const taken = photos.filter((photo) => photo.draftFor === step.id).map((photo) => photo.sha256);
     const { outcome, answer, until, barredBy } = progress.steps.find((one) => one.id === step.id);
-    return [own, taken, outcome, answer, until, barredBy, hasKey, run.runbook.language];
+    const others = barredBy.length ? progress.steps.map((one) => [one.outcome, one.answer]) : [];
+    return [own, taken, outcome, answer, until, others, hasKey, run.runbook.language];
   }
 
   plainParts() {

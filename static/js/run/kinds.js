@@ -59,12 +59,22 @@ const LATE = {
   link: () => import("./kind_link.js"), reading: () => import("./kind_reading.js"), choice: picks, branch: picks,
   photo: capture, scan: capture, wait: waits, approval: waits, verify: waits,
 };
+// What stands before a step that cannot be undone.
+const BARS = ["bar", "reason", "undone"];
 
 /** See that every kind among the steps can be drawn. */
 export async function knowKinds(steps) {
   for (const kind of new Set(steps.map((step) => step.kind))) {
     if (LATE[kind] && !KINDS[kind]) KINDS[kind] = (await LATE[kind]())[kind];
   }
+  if (KINDS.bar || !steps.some((step) => step.is_destructive)) return;
+  const bars = await import("./kind_bar.js");
+  for (const name of BARS) KINDS[name] = bars[name];
+}
+
+/** Something that `knowKinds` has fetched. */
+export function kindOf(name) {
+  return KINDS[name];
 }
 
 /** Draw what belongs to the step's kind; a kind this program does not know is an instruction. */

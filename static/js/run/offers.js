@@ -16,7 +16,7 @@ addEventListener("pageshow", () => { isLeaving = false; });
 export function drawOffers(site, { begun, user, fail }) {
   const offers = site.standby?.offers.filter(({ pack: { run } }) => !begun.includes(run.alert?.id)) ?? [];
   if (!offers.length || (user && user.id !== offers[0].pack.run.me.id)) return null;
-  const sign = JSON.stringify([offers, site.standby.nodes], (name, value) => (name === "server_time" ? undefined : value));
+  const sign = JSON.stringify([offers, site.standby.nodes, site.standby.left_out], (name, value) => (name === "server_time" ? undefined : value));
   if (drawn.get(site.slug)?.sign !== sign) drawn.set(site.slug, { sign, element: folded(site, offers, fail) });
   return drawn.get(site.slug).element;
 }

@@ -2,7 +2,6 @@
 // The twin of runbooks/library/progress.py; tests/vectors/run_progress.json holds both to it.
 
 const UNDONE = ["open", "waiting", "disputed", "cannot"];
-const LEFT = ["cannot", "skipped"];
 const VOTES = { step_done: "done", step_cannot: "cannot", step_skipped: "skipped", verified: "done" };
 const COMPARED = {
   reading: ["value", "unit"], check: ["is_as_expected"], choice: ["choice"], branch: ["choice"], scan: ["code"],
@@ -63,7 +62,7 @@ function isTakenBack(entry, takers) {
 }
 
 function made(id, facts = {}) {
-  return { id, outcome: "open", waitsFor: "", until: null, answer: "", counts: null, said: [], isOutside: false, barredBy: "", isUndecided: false, ...facts };
+  return { id, outcome: "open", waitsFor: "", until: null, answer: "", counts: null, said: [], isOutside: false, barredBy: [], isUndecided: false, ...facts };
 }
 
 function ofStep(step, log, now) {
@@ -163,25 +162,32 @@ function verification(step, log) {
 function passOver(steps, found) {
   const places = new Map([...steps.map((step, place) => [step.id, place]), ["end", steps.length]]);
   let resume = 0;
-  // The first answer that is missing on the way, and the last approval that was gone round.
-  let missing = "", evaded = "";
+  // The answers that are missing on the way, and the approvals that were gone round.
+  const missing = [], evaded = [];
   return steps.map((step, place) => {
-    let one = found[place];
     const isRound = place < resume;
-    if (isRound && ["open", "waiting"].includes(one.outcome)) one = made(step.id, { outcome: "passed" });
-    if (step.is_destructive && !LEFT.includes(one.outcome)) one = { ...one, barredBy: missing || (isRound ? evaded : "") };
-    if (isRound) {
-      if (step.kind === "approval" && one.outcome !== "done") evaded = step.id;
-      return one;
-    }
-    if (["approval", "branch"].includes(step.kind) && one.outcome !== "done") missing ||= step.id;
-    if (one.outcome === "done" && one.counts) {
-      const option = (step.options ?? []).find((other) => choiceOf(other) === one.counts.input.choice);
-      resume = Math.max(resume, places.get(option?.goto ?? "") ?? 0);
-    }
-    const isUndecided = step.kind === "branch" && [...LEFT, "disputed"].includes(one.outcome);
-    return isUndecided ? { ...one, isUndecided } : one;
+    const one = isRound ? passed(found[place]) : undecided(step, found[place]);
+    if (step.is_destructive) one.barredBy = isRound ? [...missing, ...evaded] : [...missing];
+    if (one.isUndecided || (step.kind === "approval" && one.outcome !== "done")) (isRound ? evaded : missing).push(step.id);
+    if (!isRound) resume = Math.max(resume, places.get(optionOf(step, one)?.goto ?? "") ?? 0);
+    return one;
   });
+}
+
+/** What is open is passed over; an approval that somebody asked for may be given all the same. */
+function passed(one) {
+  if (!["open", "waiting"].includes(one.outcome)) return { ...one };
+  return made(one.id, { outcome: "passed", waitsFor: one.waitsFor === "approval" ? "approval" : "" });
+}
+
+function optionOf(step, { outcome, counts }) {
+  return outcome === "done" && counts ? (step.options ?? []).find((one) => choiceOf(one) === counts.input.choice) : undefined;
+}
+
+/** A branch that was left, or whose answer is none of this edition's. */
+function undecided(step, one) {
+  const isStale = one.outcome === "done" && !optionOf(step, one);
+  return { ...one, isUndecided: step.kind === "branch" && (isStale || ["cannot", "skipped", "disputed"].includes(one.outcome)) };
 }
 
 function summary(steps, found, hasBegun) {

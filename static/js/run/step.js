@@ -1,7 +1,7 @@
 // One step on the screen: what to do, what to expect, what was entered, and the buttons.
 
 import { h, icon } from "./dom.js";
-import { drawKind } from "./kinds.js";
+import { drawKind, kindOf } from "./kinds.js";
 import { inline, markup, plain } from "./markup.js";
 import { isOutside } from "./progress.js";
 import { clock, entryWords, outcomeWords } from "./words.js";
@@ -16,18 +16,18 @@ export function drawStep(view, step, acts, memory) {
   const standing = view.progress.steps.find((one) => one.id === step.id);
   const context = contextOf(view, step, standing, acts, memory);
   const isSettled = SETTLED.includes(standing.outcome) && !memory.again;
-  const isGated = step.is_destructive && !isSettled && !memory.hasRead;
-  const isBarred = standing.barredBy && !isSettled && !memory.without;
-  const form = isSettled ? settled(context) : isBarred ? barred(context) : isGated ? gated(context) : drawKind(context);
+  const bar = step.is_destructive && !isSettled ? kindOf("bar")(context) : null;
+  const form = isSettled ? settled(context) : bar ?? drawKind(context);
   return { main: body(context, form, isSettled), foot: foot(context, form, isSettled) };
 }
 
 function contextOf(view, step, standing, acts, memory) {
+  const reason = step.is_destructive ? kindOf("reason")({ view, standing, memory }) : "";
+  const write = (kind, input, options) => acts.enter(step, kind, reason ? { ...input, reason } : input, options);
   return {
     view, step, steps: view.steps, standing, acts, memory, draft: memory.draft,
     photos: view.photos.filter((photo) => photo.draftFor === step.id),
-    done: (input, options) => acts.enter(step, "step_done", memory.without ? { ...input, reason: memory.without } : input, options),
-    write: (kind, input, options) => acts.enter(step, kind, input, options),
+    done: (input, options) => write("step_done", input, options), write,
     fault: (text, field) => acts.fault(text, field),
     takePhoto: () => acts.takePhoto(step),
   };
@@ -91,8 +91,7 @@ function settled({ step, view, standing, acts }) {
       ? h("button", { class: "tap ghost", type: "button", onclick: () => acts.enter(step, "counted", { entry: entry.id }, { stays: true, said: "Saved: this entry counts." }) }, "This one counts") : null));
   const mine = said.find((entry) => entry.device === view.device && entry.kind !== "verified");
   return {
-    body: [standing.barredBy ? h("p", { class: "note p2" }, icon("p2"), h("span", {},
-        `Done without the answer of step ${view.steps.find((one) => one.id === standing.barredBy).number}, which is still missing.`)) : null,
+    body: [step.is_destructive ? kindOf("undone")({ view, standing }) : null,
       standing.isUndecided && !isDisputed ? h("p", { class: "note p2" }, icon("p2"),
         h("span", {}, "Nobody knows yet which way to go on. Ask the NOC, and enter it again once you know.")) : null,
       isDisputed ? h("p", { class: "note p2" }, icon("p2"), h("span", {}, `Two different entries. ${lead} chooses which counts; both are kept.`)) : null,
@@ -112,22 +111,6 @@ function history(view, step, standing) {
   return h("ul", { class: "history", "aria-label": "Entered before" }, rest.slice(-6).map((entry) =>
     h("li", {}, `${clock(entry.at ?? entry.received_at, view.zone)} ${entry.by || "Hearthwatch"}: ${entryWords(entry, step)}`,
       entry.state === "flagged" ? " · flagged" : "", entry.is_after_end ? " · after the end" : "")));
-}
-
-/** It cannot be undone, and an answer before it is missing. */
-function barred({ step, steps, standing, acts }) {
-  const { id, number, title, kind } = steps.find((one) => one.id === standing.barredBy);
-  return {
-    body: h("p", { class: "note p2 barred" }, icon("p2"), h("span", {},
-      h("b", {}, kind === "approval" ? "Not before it is approved" : "Not before it is known which way to go"),
-      ` at step ${number}: `, inline(title))),
-    main: { label: `Go to step ${number}`, press: () => acts.page.show(id) },
-    others: [{ label: "Without it, say why", press: () => acts.without(step) }],
-  };
-}
-
-function gated({ step, acts }) {
-  return { main: { label: "Before you do it", press: () => acts.gate(step) } };
 }
 
 function foot({ step, acts }, form, isSettled) {

@@ -23,9 +23,12 @@ export function keepTyped(run, step, memory) {
   return write(["meta"], ({ meta }) => ask(putTyped(meta, run, step, memory)));
 }
 
+// What is under way at a step is not done yet.
+const BEGUN = ["timer_started", "verify_asked"];
+
 /** What is left of a memory once an entry was made of it: a note leaves the form, a form the note. */
 export function afterEntry({ draft, words }, kind, { note }) {
   const noted = words.noted?.trim() === note ? "" : words.noted;
   return kind === "noted" ? { again: false, draft, words: { ...words, noted } }
-    : { again: false, draft: {}, words: { noted: words.noted }, without: "" };
+    : { again: false, draft: {}, words: { noted: words.noted }, ...(BEGUN.includes(kind) ? {} : { without: "" }) };
 }

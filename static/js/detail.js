@@ -6,13 +6,17 @@ const main = document.getElementById("main");
 /** Answers that the page shows beside the button, as a sentence with the present state. */
 const ANSWERED = new Set([403, 409, 422]);
 const REFUSAL_MS = 20_000;
-/** Where a page about one thing, and a row of the queue, say why. */
-const REFUSED_IN = ".acts, .alertrow > .what";
+const ABOUT = ".alertrow, .runsteps > li";
+/** Where a page about one thing, a row of the queue and a step of a run say why. */
+const REFUSED_IN = ".acts, .alertrow > .what, .runsteps .refused";
 
 let opened = [];
 let stoodIn = "";
-/** Why acts were refused, by the row they were about; of a page about one thing by "". */
+/** Why acts were refused, by the row or step they were about; of a page about one thing by "". */
 const refusals = new Map();
+/** When the last act was answered, and when each fetch was asked for. */
+let answeredAt = 0;
+const askedAt = new WeakMap();
 /** How far the timeline's end is below what is seen of it; the newest comes last. */
 let below = 0;
 
@@ -37,7 +41,7 @@ function leave({ request, response, sourceElement, text } = {}) {
 /** Forget why something was refused once there is a newer answer about it. */
 function forgetRefusals({ request, sourceElement } = {}) {
   if (!request || request.method === "GET") return;
-  const row = sourceElement.closest(".alertrow");
+  const row = sourceElement.closest(ABOUT);
   if (row) refusals.delete(row.id);
   else refusals.clear();
 }
@@ -45,7 +49,7 @@ function forgetRefusals({ request, sourceElement } = {}) {
 /** Keep refusals in sight for a while, although news put a page or a row anew every few seconds. */
 function keepRefusals() {
   for (const place of main.querySelectorAll(REFUSED_IN)) {
-    const about = place.closest(".alertrow")?.id ?? "";
+    const about = place.closest(ABOUT)?.id ?? "";
     const said = place.querySelector(":scope > .fault");
     const kept = refusals.get(about);
     if (said && !kept) {
@@ -58,7 +62,20 @@ function keepRefusals() {
   }
 }
 
+/** What was asked for before an act was answered may not know of it: it is asked for anew. */
+function dropOld(event) {
+  const context = event.detail.ctx;
+  if (!context) return false;
+  if (context.request.method !== "GET") answeredAt = performance.now();
+  const isOld = context.sourceElement.matches("[hx-trigger]") && askedAt.get(context) < answeredAt;
+  if (!isOld || context.request.method !== "GET") return false;
+  event.preventDefault();
+  document.body.dispatchEvent(new CustomEvent("live-resumed"));
+  return true;
+}
+
 function keep(event) {
+  if (dropOld(event)) return;
   const list = timeline();
   if (list) below = list.scrollHeight - list.clientHeight - list.scrollTop;
   const target = event.detail.ctx?.target;
@@ -89,6 +106,7 @@ function quieten(event) {
 
 /** Keep a list as it is while somebody stands in it, and say that it would have changed. */
 function hold(event) {
+  askedAt.set(event.detail.ctx, performance.now());
   const list = event.detail.ctx.sourceElement;
   if (!list.matches("[data-hold]") || !list.contains(document.activeElement)) return;
   event.preventDefault();

@@ -36,11 +36,13 @@ def is_camera(page: Page, state: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-camera", state)
 
 
-def scanner(tablets: Tablets, world: RunWorld, *, permissions: tuple[str, ...]) -> Tablet:
+def scanner(
+    tablets: Tablets, world: RunWorld, *, permissions: tuple[str, ...], more: tuple[str, ...] = ()
+) -> Tablet:
     return tablets.new(
         world.hands,
         installs=False,
-        scripts=[script("label_reader"), script("camera_told")],
+        scripts=[script(name) for name in ("label_reader", "camera_told", *more)],
         permissions=list(permissions),
     )
 
@@ -114,6 +116,19 @@ def test_the_camera_is_off_once_it_is_stopped_or_the_step_is_left(
     is_camera(page, "on")
     tablet.go_to(2)
     is_camera(page, "off")
+
+
+def test_a_camera_that_is_started_again_at_once_stays_on(
+    tablets: Tablets, run_world: RunWorld
+) -> None:
+    tablet = scanner(tablets, run_world, permissions=("camera",), more=("slow_camera",))
+    page = tablet.carry(scan_run(run_world))
+    tablet.press("Use the camera")
+    expect(page.get_by_label(CAMERA)).to_have_js_property("readyState", 4)
+    tablet.press("Stop the camera")
+    tablet.press("Use the camera")
+    expect(page.get_by_label(CAMERA)).to_have_js_property("readyState", 4)
+    expect(page.get_by_role("button", name="Stop the camera")).to_be_visible()
 
 
 def test_where_the_camera_is_refused_the_code_is_written(

@@ -53,10 +53,11 @@ class Watcher:
 def _handler(watcher: Watcher) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            # Counted first: whoever pings goes on as soon as it is answered.
+            watcher.take(self.path)
             self.send_response(watcher.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            watcher.take(self.path)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep the test's output clean."""

@@ -69,8 +69,6 @@ function cameraButton(read, box, fault) {
     try {
       await camera.start();
     } catch (error) {
-      // Stopped meanwhile: there is nothing to complain about.
-      if (!camera.isOn) return;
       camera.stop();
       fault(error.name === "NotAllowedError" ? REFUSED : UNUSABLE);
     }
@@ -81,34 +79,48 @@ function cameraButton(read, box, fault) {
 /** The camera, shown until it sees a code, is stopped, or its place on the screen is gone. */
 class Camera {
   constructor(box, ended) {
-    Object.assign(this, { box, ended, isOn: false, stream: null });
+    Object.assign(this, { box, ended, isOn: false, stream: null, turn: 0 });
     this.video = h("video", { muted: true, playsInline: true, "aria-label": "What the camera sees" });
   }
 
   async start() {
     this.isOn = true;
+    this.turn += 1;
+    const { turn } = this;
+    try {
+      await this.show(turn);
+      this.look(new BarcodeDetector(), turn);
+    } catch (error) {
+      // Stopped meanwhile: there is nothing to complain about.
+      if (turn === this.turn) throw error;
+    }
+  }
+
+  async show(turn) {
     const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     // It may have been stopped while the person was still asked for the camera.
-    if (!this.isOn) return letGo(stream);
+    if (turn !== this.turn) return letGo(stream);
     this.stream = stream;
     this.video.srcObject = stream;
     this.box.append(this.video);
     await this.video.play();
     this.video.scrollIntoView({ block: "center" });
-    this.look(new BarcodeDetector());
   }
 
-  async look(detector) {
-    if (!this.isOn) return;
+  /** Look again and again, until this turn is over: one that was stopped says nothing of the next. */
+  async look(detector, turn) {
+    if (turn !== this.turn) return;
     if (!this.video.isConnected) return this.stop();
     const [found] = await detector.detect(this.video).catch(() => []);
-    if (!found || !this.isOn) return setTimeout(() => this.look(detector), EVERY_MS);
+    if (turn !== this.turn) return;
+    if (!found) return setTimeout(() => this.look(detector, turn), EVERY_MS);
     navigator.vibrate?.(30);
     this.stop(found.rawValue);
   }
 
   stop(code = "") {
     this.isOn = false;
+    this.turn += 1;
     if (this.stream) letGo(this.stream);
     this.stream = null;
     this.video.srcObject = null;

@@ -7,16 +7,15 @@ from typing import Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from fleet.access import AnyUser, account_of
+from fleet.access import account_of
 from fleet.noc.live_pages import live_page
-from fleet.noc.oncall_rights import require_view
+from fleet.noc.oncall_rights import may_view, require_view
 from fleet.noc.schedule_views import schedule_of, show_schedule
 from fleet.secret_paths import secret_path
 from runbooks.oncall.errors import OnCallError
@@ -36,7 +35,7 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
     """The turns of a schedule, for the calendar of somebody who may look at it; no addresses."""
     now = timezone.now()
     feed = feed_named(token=token, now=now)
-    if feed is None or not _may_view(feed.user):
+    if feed is None or not may_view(feed.user):
         said = "No calendar is at this address any more; make one on the schedule's page."
         return JsonResponse({"code": "unknown_calendar", "message": said}, status=404)
     # Of whole days, so that what calendars read twice on one is the same twice.
@@ -76,11 +75,3 @@ def feed_revoke(request: HttpRequest, slug: str, feed_id: int) -> HttpResponse:
     revoke_feed(feed=feed, by=by, now=now)
     messages.success(request, f"{feed.prefix}… is revoked; calendars that follow it stop.")
     return redirect("noc:schedule", slug=slug)
-
-
-def _may_view(user: AnyUser) -> bool:
-    try:
-        require_view(user)
-    except PermissionDenied:
-        return False
-    return True

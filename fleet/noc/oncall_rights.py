@@ -10,9 +10,14 @@ from fleet.access import Action, AnyUser, may_everywhere, sites_visible_to, site
 from fleet.models import Owner
 
 
+def may_view(user: AnyUser) -> bool:
+    """Tell whether `user` may look at any site, or is an owner."""
+    return sites_visible_to(user).exists() or sees_everything(user) or owner_of(user) is not None
+
+
 def require_view(user: AnyUser) -> None:
     """Raise PermissionDenied for somebody who may look at no site at all and is nobody's owner."""
-    if not sites_visible_to(user).exists() and not sees_everything(user) and owner_of(user) is None:
+    if not may_view(user):
         raise PermissionDenied("You have no role at any site yet.")
 
 

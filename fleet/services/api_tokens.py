@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,17 +11,13 @@ from django.db import transaction
 
 from fleet.access import Action, may
 from fleet.models import ApiToken, AuditEntry, Site
-from fleet.services.tokens import hash_token
+from fleet.services.tokens import hash_token, mint_token
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 #: So that a token is known as one wherever it turns up.
 PREFIX = "hwa_"
-#: 30 random bytes are 40 URL-safe characters and 240 bits: too many to guess, so nothing here
-#: has to count wrong guesses.
-_RANDOM_BYTES = 30
-_SHOWN_CHARACTERS = 12
 #: A sender may come by every second; when it last came is worth one write a minute.
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -69,15 +64,14 @@ def create_api_token(
     `no_scope`, `unknown_scope`, `user_inactive` or `site_hidden`.
     """
     _check(user, scopes, site)
-    text = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    text, kept = mint_token(prefix=PREFIX)
     token = ApiToken.objects.create(
         user=user,
         label=label,
-        prefix=text[:_SHOWN_CHARACTERS],
-        token_hash=hash_token(text=text),
         scopes=sorted(set(scopes)),
         site=site,
         created_at=now,
+        **kept,
     )
     _write_down("api_token.created", token, now, by)
     return IssuedApiToken(token, text)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: So that a token is known as one wherever it turns up.
 PREFIX = "hw_"
-#: 30 random bytes are 40 URL-safe characters and 240 bits.
+#: 30 random bytes are 40 URL-safe characters and 240 bits: too many to guess, so nobody has to
+#: count wrong guesses.
 _RANDOM_BYTES = 30
 _SHOWN_CHARACTERS = 12
 
@@ -40,6 +41,12 @@ class IssuedToken(NamedTuple):
         return f"<IssuedToken {self.token}>"
 
 
+def mint_token(*, prefix: str) -> tuple[str, dict[str, str]]:
+    """Return a new token, which begins with `prefix`, and all that is kept of it."""
+    text = prefix + secrets.token_urlsafe(_RANDOM_BYTES)
+    return text, {"prefix": text[:_SHOWN_CHARACTERS], "token_hash": hash_token(text=text)}
+
+
 def hash_token(*, text: str) -> str:
     """Return what is kept of a token: its SHA-256 in hex; the token itself is random enough."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -50,14 +57,8 @@ def create_agent_token(
     *, site: Site, label: str, now: datetime, by: User | None = None
 ) -> IssuedToken:
     """Make a token with which agents of `site` sign on; `by` None means the command line."""
-    text = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-    token = AgentToken.objects.create(
-        site=site,
-        label=label,
-        prefix=text[:_SHOWN_CHARACTERS],
-        token_hash=hash_token(text=text),
-        created_at=now,
-    )
+    text, kept = mint_token(prefix=PREFIX)
+    token = AgentToken.objects.create(site=site, label=label, created_at=now, **kept)
     _write_down("agent_token.created", token, now, by)
     return IssuedToken(token, text)
 

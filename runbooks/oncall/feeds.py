@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -10,15 +9,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from fleet.services.tokens import hash_token
+from fleet.services.tokens import hash_token, mint_token
 from runbooks.models import CalendarFeed, Schedule
 from runbooks.oncall.audit import write_down
 from runbooks.oncall.errors import OnCallError
 
 #: So that a token is known as one wherever it turns up.
 PREFIX: Final = "hwc_"
-_RANDOM_BYTES = 30
-_SHOWN_CHARACTERS = 12
 #: Addresses of one person for one schedule; each of their devices may have its own.
 MOST_FEEDS = 10
 #: Calendars ask every few minutes; when they last did is written down once an hour.
@@ -53,14 +50,8 @@ def create_feed(*, schedule: Schedule, by: User, now: datetime) -> IssuedFeed:
             "too_many_feeds",
             f"You have {MOST_FEEDS} addresses of this calendar; revoke one that you no longer use.",
         )
-    token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-    feed = CalendarFeed.objects.create(
-        schedule=schedule,
-        user=by,
-        token_hash=hash_token(text=token),
-        prefix=token[:_SHOWN_CHARACTERS],
-        created_at=now,
-    )
+    token, kept = mint_token(prefix=PREFIX)
+    feed = CalendarFeed.objects.create(schedule=schedule, user=by, created_at=now, **kept)
     write_down("calendar_feed.created", feed, by=by, now=now)
     return IssuedFeed(feed, token)
 

@@ -33,7 +33,7 @@ from runbooks.runs.log import (
     settle,
     write,
 )
-from runbooks.runs.record import Place, record
+from runbooks.runs.record import Place, record, step_in
 from runbooks.runs.selectors import newer_edition
 from runbooks.runs.starting import (
     cannot_run,
@@ -82,7 +82,9 @@ def enter(
     """
     current = locked_run(run.pk) if kind == Kind.NOTED else open_run(run)
     document = document_of(current.runbook_version)
-    if kind in _DOES and not str((said or {}).get("reason") or "").strip():
+    step = step_in(document, step_id)
+    is_explained = bool(str((said or {}).get("reason") or "").strip())
+    if step is not None and step.is_destructive and kind in _DOES and not is_explained:
         _refuse_barred(current, document, step_id, now)
     entry = record(
         run=current,

@@ -66,9 +66,11 @@ function keepRefusals() {
 function dropOld(event) {
   const context = event.detail.ctx;
   if (!context) return false;
-  if (context.request.method !== "GET") answeredAt = performance.now();
-  const isOld = context.sourceElement.matches("[hx-trigger]") && askedAt.get(context) < answeredAt;
-  if (!isOld || context.request.method !== "GET") return false;
+  if (context.request.method !== "GET") {
+    answeredAt = performance.now();
+    return false;
+  }
+  if (!context.sourceElement.matches("[hx-trigger]") || !(askedAt.get(context) < answeredAt)) return false;
   event.preventDefault();
   document.body.dispatchEvent(new CustomEvent("live-resumed"));
   return true;
